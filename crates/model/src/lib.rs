@@ -1,0 +1,18 @@
+//! The nouns that flow through Yagura.
+//!
+//! In: nothing. Out: [`Resource`], [`Observation`], [`Inventory`], [`Verdict`] and the ids they carry.
+//! Never here: I/O, async, a clock, the environment, AWS clients, SQL.
+
+mod ids;
+mod inventory;
+mod observation;
+mod resource;
+mod text;
+mod verdict;
+
+pub use ids::{AccountId, Arn, FindingId, InvalidId, Partition, Region, ResourceKey, ResourceType, RuleName};
+pub use inventory::{Inventory, Listing};
+pub use observation::{Cause, CouldNotLook, Observation, Seen};
+pub use resource::{Relation, Resource, Unread};
+pub use text::{Lang, Text};
+pub use verdict::{InvalidLevel, Level, Missing, Status, Verdict};
