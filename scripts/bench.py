@@ -22,7 +22,7 @@ import urllib.request
 
 REGION = "us-east-1"
 EVALUATED = 100_000
-ENV = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+ENV = {"PATH": os.environ["PATH"], "HOME": tempfile.gettempdir(), "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
        "AWS_EC2_METADATA_DISABLED": "true", "LANG": "C.UTF-8"}
 
 
