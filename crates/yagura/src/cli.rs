@@ -1,6 +1,6 @@
 //! The command line: every verb, every flag, and the words that explain them.
 //!
-//! English stands here, beside what it explains; Japanese stands in `locales/ja.yml` under `help.` and is put in by
+//! English stands here, beside what it explains; Japanese stands in `locales/ja/` under `help.` and is put in by
 //! [`command`]. A test keeps the two complete.
 
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! The words a person reads, looked up by key in the language of the run.
 //!
-//! `locales/en.yml` and `locales/ja.yml` are trees of texts; a key is the path through the tree. A text may hold
+//! The files of `locales/en/` and `locales/ja/` are trees of texts; a key is the path through the tree. A text may hold
 //! `{name}` places, filled by [`Words::fill`].
 
 use std::collections::BTreeMap;
@@ -9,8 +9,18 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use yagura_model::Lang;
 
-const EN: &str = include_str!("../../../locales/en.yml");
-const JA: &str = include_str!("../../../locales/ja.yml");
+const EN: &[&str] = &[
+    include_str!("../../../locales/en/program.yml"),
+    include_str!("../../../locales/en/access.yml"),
+    include_str!("../../../locales/en/logs.yml"),
+    include_str!("../../../locales/en/events.yml"),
+];
+const JA: &[&str] = &[
+    include_str!("../../../locales/ja/program.yml"),
+    include_str!("../../../locales/ja/access.yml"),
+    include_str!("../../../locales/ja/logs.yml"),
+    include_str!("../../../locales/ja/events.yml"),
+];
 
 /// One language's words, English behind them for what only English has (a flag's help stands in the code).
 #[derive(Debug, Clone)]
@@ -22,13 +32,15 @@ pub(crate) struct Words {
 impl Words {
     /// The words of `lang`.
     pub(crate) fn of(lang: Lang) -> Result<Self> {
-        let source = match lang {
+        let sources = match lang {
             Lang::En => EN,
             Lang::Ja => JA,
         };
-        let tree: Value = serde_saphyr::from_str(source).context("reading the built-in words")?;
         let mut texts = BTreeMap::new();
-        flatten(String::new(), tree, &mut texts);
+        for source in sources {
+            let tree: Value = serde_saphyr::from_str(source).context("reading the built-in words")?;
+            flatten(String::new(), tree, &mut texts);
+        }
         Ok(Self { lang, texts })
     }
 

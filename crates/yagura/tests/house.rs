@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("yagura-access", &["yagura-model"]),
     ("yagura-collect", &["yagura-model", "yagura-aws"]),
     ("yagura-record", &["yagura-model"]),
+    ("yagura-lake", &["yagura-model"]),
     ("yagura-analyze", &["yagura-model", "yagura-rules", "yagura-access", "yagura-record"]),
     (
         "yagura",
@@ -24,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "yagura-access",
             "yagura-collect",
             "yagura-record",
+            "yagura-lake",
             "yagura-analyze",
         ],
     ),
