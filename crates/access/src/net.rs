@@ -49,10 +49,11 @@ const NOT_INTERNET: &[&str] = &[
 const GLOBAL_UNICAST: &str = "2000::/3";
 
 /// Whether the rules open a port to the world; `protocol` is `tcp`, `udp` or a number. Networks count together: two
-/// halves of the internet are the internet.
+/// halves of the internet are the internet. A rule that cannot be judged is an error only where the others leave the port
+/// closed: no rule closes what another opens.
 pub fn open(permissions: &Value, port: u16, protocol: &str) -> Result<bool, InvalidRules> {
     let asked = parse_protocol("protocol", &Value::from(protocol))?;
-    let rules = parse_rules(permissions)?;
+    let (rules, invalid) = readable_rules(permissions)?;
     let networks = rules
         .iter()
         .filter(|rule| match (rule.protocol, asked) {
@@ -60,7 +61,11 @@ pub fn open(permissions: &Value, port: u16, protocol: &str) -> Result<bool, Inva
             (Protocol::Number(theirs), Protocol::Number(asked)) => theirs == asked && rule.ports.contains(port),
         })
         .filter_map(|rule| rule.source);
-    Ok(is_world(networks))
+    match invalid {
+        _ if is_world(networks) => Ok(true),
+        Some(invalid) => Err(invalid),
+        None => Ok(false),
+    }
 }
 
 /// The ranges that are open to the world, in order: `all`, or `22-22/tcp`, `53-53/udp`, `icmp`, `50` (a protocol without
@@ -136,8 +141,14 @@ fn unexpected(at: impl Into<String>, expected: &'static str) -> InvalidRules {
 }
 
 fn parse_rules(permissions: &Value) -> Result<Vec<Rule>, InvalidRules> {
+    let (rules, invalid) = readable_rules(permissions)?;
+    invalid.map_or(Ok(rules), Err)
+}
+
+/// The rules that can be judged, and what is wrong with the first of those that cannot.
+fn readable_rules(permissions: &Value) -> Result<(Vec<Rule>, Option<InvalidRules>), InvalidRules> {
     let items = match permissions {
-        Value::Null => return Ok(Vec::new()),
+        Value::Null => return Ok((Vec::new(), None)),
         Value::Array(items) => items.as_slice(),
         single @ Value::Object(_) => std::slice::from_ref(single),
         _ => return Err(unexpected("rules", "a list of security group rules")),
@@ -146,10 +157,13 @@ fn parse_rules(permissions: &Value) -> Result<Vec<Rule>, InvalidRules> {
         return Err(InvalidRules::TooMany);
     }
     let mut rules = Vec::with_capacity(items.len());
+    let mut invalid = None;
     for (index, item) in items.iter().enumerate() {
-        parse_rule(&format!("rules[{index}]"), item, &mut rules)?;
+        if let Err(error) = parse_rule(&format!("rules[{index}]"), item, &mut rules) {
+            invalid.get_or_insert(error);
+        }
     }
-    Ok(rules)
+    Ok((rules, invalid))
 }
 
 fn parse_rule(at: &str, item: &Value, rules: &mut Vec<Rule>) -> Result<(), InvalidRules> {
@@ -316,6 +330,16 @@ mod tests {
         ] {
             assert_eq!(open(&rules, 22, "tcp"), Ok(expected), "{name}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_judged_hides_no_open_port() {
+        let (open_to_all, nameless) = (rule("tcp", Some((22, 22)), "0.0.0.0/0"), json!({ "CidrIp": "0.0.0.0/0" }));
+        assert_eq!(open(&json!([nameless, open_to_all]), 22, "tcp"), Ok(true));
+        assert!(
+            matches!(open(&json!([open_to_all, nameless]), 23, "tcp"), Err(InvalidRules::Unexpected { at, .. }) if at == "rules[1].IpProtocol")
+        );
+        assert!(open_ports(&json!([open_to_all, nameless])).is_err());
     }
 
     #[test]

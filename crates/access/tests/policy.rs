@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 use yagura_access::policy::{
-    Glob, InvalidPolicy, admin, allows, allows_not_action, denies_insecure_transport, escalates, outside_accounts,
-    public, service_wildcard, unknown_actions,
+    Glob, InvalidPolicy, Policy, admin, allows, allows_not_action, denies_insecure_transport, escalates,
+    outside_accounts, public, service_wildcard, unknown_actions,
 };
 
 const OWN: &str = "111122223333";
@@ -543,4 +543,38 @@ fn a_document_that_would_take_too_long_is_refused() {
         (0..3_000).map(|_| json!({ "Effect": "Deny", "Action": "*", "Resource": "*" })).collect();
     assert!(matches!(public(&doc(statements.into())), Err(InvalidPolicy::TooLarge { .. })));
     assert_eq!(Glob::plain("a**?").as_str(), "a**?");
+}
+
+#[test]
+fn what_aws_takes_is_understood() {
+    let statement = json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" });
+    let with = |name: &str, value: Value| {
+        let mut statement = statement.clone();
+        statement[name] = value;
+        doc(json!([statement]))
+    };
+    for document in [
+        json!({ "Statement": statement }),
+        json!({ "Statement": [] }),
+        json!({ "Version": "2008-10-17", "Id": "any text", "Statement": [statement] }),
+        json!({ "version": "2012-10-17", "statement": [{ "effect": "Allow", "action": "*", "resource": "*" }] }),
+        with("Sid", json!("")),
+        with("Action", json!([])),
+        with("Resource", json!([])),
+        with("Condition", json!({})),
+        with("Condition", json!({ "stringequals": { "AWS:SourceIp": [] } })),
+        with("Condition", json!({ "Bool": { "aws:SecureTransport": false }, "NumericLessThan": { "n": 3 } })),
+        with("Condition", json!({ "ForAnyValue:StringLikeIfExists": { "aws:TagKeys": ["a", "b"] } })),
+        with("Principal", json!("*")),
+        with("Principal", json!({ "AWS": [] })),
+        with("Principal", json!({ "AWS": ["111122223333", "arn:aws:iam::111122223333:root", "AIDAEXAMPLEEXAMPLE12"] })),
+        with("Principal", json!({ "AWS": "arn:aws:sts::111122223333:assumed-role/web/session" })),
+        with("Principal", json!({ "CanonicalUser": "79a59df900b949e55d96a1e698fbaced" })),
+        with("Principal", json!({ "Federated": "accounts.google.com", "Service": ["ec2.amazonaws.com"] })),
+        with("NotPrincipal", json!({ "AWS": "arn:aws:iam::111122223333:user/alice" })),
+    ] {
+        assert!(Policy::from_value(&document).unwrap().is_some(), "{document}");
+    }
+    let twice = json!({ "Statement": [{ "Effect": "Allow", "effect": "Deny", "Action": "*", "Resource": "*" }] });
+    assert_eq!(Policy::from_value(&twice).unwrap_err().to_string(), "`effect` stands there twice");
 }

@@ -8,7 +8,7 @@ mod condition;
 mod escalate;
 mod glob;
 mod grant;
-mod narrow;
+pub(crate) mod narrow;
 mod parse;
 mod reach;
 
@@ -116,7 +116,7 @@ impl Principal {
 }
 
 /// Whether a text is twelve digits.
-fn is_account(text: &str) -> bool {
+pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

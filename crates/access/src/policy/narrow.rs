@@ -94,6 +94,28 @@ pub(super) fn of_deny(conditions: &[Condition]) -> Option<Vec<Narrowing>> {
     conditions.iter().map(what_fails).collect()
 }
 
+/// A condition that holds for what this one names as known, whatever becomes of those whom it names otherwise: its
+/// positive form with the values that narrow by themselves. `None` where there are none.
+pub(crate) fn known(condition: &Condition) -> Option<Condition> {
+    let mut operator = condition.operator;
+    if operator.family == Family::Null {
+        return None;
+    }
+    operator.negated = false;
+    operator.if_exists = false;
+    if operator.qualifier == Qualifier::ForAll {
+        operator.qualifier = Qualifier::ForAny;
+    }
+    let with = |values| Condition { operator, key: condition.key.clone(), values };
+    // Networks count together: two halves of the internet are the internet.
+    if operator.family == Family::IpAddress {
+        return pinned(&with(condition.values.clone())).map(|_| with(condition.values.clone()));
+    }
+    let is_known = |value: &&String| pinned(&with(vec![(*value).clone()])).is_some();
+    let values: Vec<String> = condition.values.iter().filter(is_known).cloned().collect();
+    (!values.is_empty()).then(|| with(values))
+}
+
 fn what_holds(condition: &Condition, all: &[Condition]) -> Option<Narrowing> {
     let operator = condition.operator;
     if operator.negated || operator.family == Family::Null {

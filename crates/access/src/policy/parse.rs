@@ -41,6 +41,9 @@ pub enum InvalidPolicy {
         /// What it stands in.
         of: &'static str,
     },
+    /// An element that stands there twice, in different cases of its letters.
+    #[error("`{0}` stands there twice")]
+    Twice(String),
     /// Two elements that exclude each other, or neither where one must be.
     #[error("{at} needs one of `{one}` and `{other}`, and not both")]
     OneOf {
@@ -101,14 +104,16 @@ fn unexpected(at: impl Into<String>, expected: &'static str) -> InvalidPolicy {
     InvalidPolicy::Unexpected { at: at.into(), expected }
 }
 
+// The names of elements are read in any case: a document that AWS took is never refused for its spelling.
 fn parse_policy(object: &Map<String, Value>) -> Result<Policy, InvalidPolicy> {
     let mut policy = Policy { version: Version::default(), id: None, statements: Vec::new() };
     let mut statements = None;
     for (name, value) in object {
-        match name.as_str() {
-            "Version" => policy.version = parse_version(value)?,
-            "Id" => policy.id = value.as_str().map(str::to_owned),
-            "Statement" => statements = Some(value),
+        match name.to_ascii_lowercase().as_str() {
+            "version" => policy.version = parse_version(value)?,
+            "id" => policy.id = value.as_str().map(str::to_owned),
+            "statement" if statements.is_some() => return Err(InvalidPolicy::Twice(name.clone())),
+            "statement" => statements = Some(value),
             _ => return Err(InvalidPolicy::UnknownElement { name: name.clone(), of: "a policy" }),
         }
     }
@@ -152,19 +157,21 @@ fn parse_statement(at: &str, value: &Value, version: Version) -> Result<Statemen
     let object = value.as_object().ok_or_else(|| unexpected(at, "a statement"))?;
     let mut elements = Elements::default();
     for (name, value) in object {
-        let element = match name.as_str() {
-            "Sid" => &mut elements.sid,
-            "Effect" => &mut elements.effect,
-            "Principal" => &mut elements.principal,
-            "NotPrincipal" => &mut elements.not_principal,
-            "Action" => &mut elements.action,
-            "NotAction" => &mut elements.not_action,
-            "Resource" => &mut elements.resource,
-            "NotResource" => &mut elements.not_resource,
-            "Condition" => &mut elements.condition,
+        let element = match name.to_ascii_lowercase().as_str() {
+            "sid" => &mut elements.sid,
+            "effect" => &mut elements.effect,
+            "principal" => &mut elements.principal,
+            "notprincipal" => &mut elements.not_principal,
+            "action" => &mut elements.action,
+            "notaction" => &mut elements.not_action,
+            "resource" => &mut elements.resource,
+            "notresource" => &mut elements.not_resource,
+            "condition" => &mut elements.condition,
             _ => return Err(InvalidPolicy::UnknownElement { name: name.clone(), of: "a statement" }),
         };
-        *element = Some(value);
+        if element.replace(value).is_some() {
+            return Err(InvalidPolicy::Twice(name.clone()));
+        }
     }
     let effect = match elements.effect.and_then(Value::as_str) {
         Some("Allow") => Effect::Allow,
@@ -239,11 +246,11 @@ fn parse_principals(at: &str, value: &Value) -> Result<Vec<Principal>, InvalidPo
     };
     let mut principals = Vec::new();
     for (kind, value) in kinds {
-        let named: fn(String) -> Principal = match kind.as_str() {
-            "AWS" => Principal::Aws,
-            "Service" => Principal::Service,
-            "Federated" => Principal::Federated,
-            "CanonicalUser" => Principal::CanonicalUser,
+        let named: fn(String) -> Principal = match kind.to_ascii_lowercase().as_str() {
+            "aws" => Principal::Aws,
+            "service" => Principal::Service,
+            "federated" => Principal::Federated,
+            "canonicaluser" => Principal::CanonicalUser,
             _ => return Err(InvalidPolicy::UnknownElement { name: kind.clone(), of: "a principal" }),
         };
         for text in texts(&format!("{at}.{kind}"), value)? {
