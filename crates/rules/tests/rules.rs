@@ -160,6 +160,42 @@ fn a_broken_rule_leaves_the_others() {
     assert_eq!(names, ["s3/a", "s3/e"]);
 }
 
+#[test]
+fn several_rules_may_stand_for_one_rule_of_config() {
+    let (rules, errors) = load(&[
+        ("s3/a", control("aws: [IAM_USER_UNUSED_CREDENTIALS_CHECK, IAM.8]\n")),
+        ("s3/b", control(&format!("aws: [IAM_USER_UNUSED_CREDENTIALS_CHECK, IAM.22]\nid: 1{}\n", &ID[1..]))),
+        ("s3/c", control(&format!("aws: [A_B, A_B]\nid: 2{}\n", &ID[1..]))),
+    ]);
+    assert_eq!(errors, ["controls/s3/c.yml:9:12: `A_B` is claimed by `controls/s3/c.yml` too"]);
+    assert_eq!(rules.controls().len(), 2);
+}
+
+#[test]
+fn an_arn_or_a_name_that_was_not_read_is_unknown() {
+    let mut lost = bucket("b", json!({}));
+    lost.unread = vec![Unread { paths: vec!["Arn".to_owned(), "Name".to_owned()], cause: denied() }];
+    for (cel, what) in [
+        ("Arn != 'x'", "Arn"),
+        ("Name == null", "Name"),
+        ("!has(Properties.X) && Name != 'prod'", "Name"),
+        ("resources('AWS::S3::Bucket').all(other, other.Arn != 'x')", "Arn"),
+        ("related('AWS::S3::Bucket').size() == 0", "Arn"),
+    ] {
+        let engine = engine(&[("s3/good", &format!("cel: \"{cel}\"\n"))]);
+        let mut inventory = Inventory::default();
+        inventory.add(Seen::Resource(Box::new(lost.clone())));
+        let (kind, account, region) = (lost.kind.clone(), lost.account.clone(), lost.region.clone());
+        inventory.add(Seen::Listed { kind, account, region });
+        let subject = &inventory.resources()[0];
+        let verdict = engine.judge(&engine.rules().controls()[0], subject, &inventory, now());
+        assert_eq!(verdict.status, Status::Unknown, "{cel}");
+        assert!(matches!(&verdict.missing[..], [Missing::Unread { what: found, .. }] if found == what), "{verdict:?}");
+    }
+    // What does not ask is judged.
+    assert_eq!(judge("cel: Id == 'b'\n", &lost).status, Status::Pass);
+}
+
 fn judge(lines: &str, resource: &Resource) -> Verdict {
     let engine = engine(&[("s3/good", lines)]);
     let mut inventory = Inventory::default();

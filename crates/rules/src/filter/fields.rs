@@ -16,27 +16,46 @@ pub(super) struct Fields {
 /// What one field has to be: one of these must hold wholly. Nothing asked holds always.
 #[derive(Debug, Clone, Default)]
 struct Condition {
+    /// What the pattern calls the field; empty where it does not.
+    name: String,
     any: Vec<Vec<Test>>,
 }
 
 impl Fields {
     pub(super) fn matches(&self, event: &str) -> bool {
+        self.texts(event).is_some_and(|texts| texts.into_iter().all(|(condition, text)| condition.holds(text)))
+    }
+
+    /// What stands in the field that the pattern calls `name`.
+    pub(super) fn value<'a>(&self, name: &str, event: &'a str) -> Option<&'a str> {
+        let (_, text) = self.texts(event)?.into_iter().find(|(condition, _)| condition.name == name)?;
+        Some(text)
+    }
+
+    /// Whether the pattern has a field of this name.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.first.iter().chain(self.last.iter().flatten()).any(|condition| condition.name == name)
+    }
+
+    /// Every field with its words, where the event has enough of them.
+    fn texts<'a>(&self, event: &'a str) -> Option<Vec<(&Condition, &'a str)>> {
         let words = words(event);
         let needed = self.first.len() + self.last.as_ref().map_or(0, Vec::len);
         if words.len() < needed {
-            return false;
+            return None;
         }
         if let Some(last) = &self.last {
             let ending = words.iter().skip(words.len() - last.len());
-            let texts = words.iter().zip(&self.first).chain(ending.zip(last));
-            return texts.into_iter().all(|(word, condition)| condition.holds(word.text));
+            let texts = self.first.iter().zip(&words).chain(last.iter().zip(ending));
+            return Some(texts.map(|(condition, word)| (condition, word.text)).collect());
         }
-        self.first.iter().zip(&words).enumerate().all(|(index, (condition, word))| {
+        let texts = self.first.iter().zip(&words).enumerate().map(|(index, (condition, word))| {
             // The last field of a pattern takes whatever is left of the line.
             let takes_rest = index + 1 == self.first.len() && words.len() > self.first.len();
             let rest = event.get(word.start..).unwrap_or_default().trim_end();
-            condition.holds(if takes_rest { rest } else { word.text })
-        })
+            (condition, if takes_rest { rest } else { word.text })
+        });
+        Some(texts.collect())
     }
 }
 
@@ -132,7 +151,7 @@ fn parse_field(cursor: &mut Cursor<'_>, regexes: &mut usize) -> Result<Condition
         if name.is_empty() {
             return Err(start.error("a field's name"));
         }
-        return Ok(Condition::default());
+        return Ok(Condition { name: name.to_owned(), any: Vec::new() });
     }
     let mut any = Vec::new();
     let mut all = vec![parse_test(cursor, regexes, is_bare)?];
@@ -142,7 +161,7 @@ fn parse_field(cursor: &mut Cursor<'_>, regexes: &mut usize) -> Result<Condition
             any.push(std::mem::take(&mut all));
         } else if !cursor.eat("&&") {
             any.push(all);
-            return Ok(Condition { any });
+            return Ok(Condition { name: name.to_owned(), any });
         }
         cursor.skip_blanks();
         let again = cursor.clone();

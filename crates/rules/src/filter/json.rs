@@ -69,7 +69,7 @@ fn compares(test: &Test, field: &Value) -> bool {
 
 impl Selector {
     /// What is there: nothing, one value, or several where the selector has a wildcard.
-    fn fields<'a>(&self, event: &'a Value) -> Vec<&'a Value> {
+    pub(super) fn fields<'a>(&self, event: &'a Value) -> Vec<&'a Value> {
         let mut fields = vec![event];
         for step in &self.steps {
             let mut next = Vec::new();
@@ -85,6 +85,16 @@ impl Selector {
             fields = next;
         }
         fields
+    }
+}
+
+/// The selector that a whole text is.
+pub(super) fn selector(text: &str) -> Result<Selector, PatternError> {
+    let mut cursor = Cursor::new(text);
+    let selector = parse_selector(&mut cursor, &mut Counts::default())?;
+    match cursor.peek() {
+        None => Ok(selector),
+        Some(_) => Err(cursor.error("the end of the selector")),
     }
 }
 

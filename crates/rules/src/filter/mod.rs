@@ -10,6 +10,7 @@
 mod cursor;
 mod fields;
 mod json;
+mod metric;
 mod regex;
 mod terms;
 mod value;
@@ -17,6 +18,7 @@ mod value;
 use serde_json::Value;
 
 use cursor::Cursor;
+pub use metric::{MetricFilter, MetricFilterError, Point};
 
 /// The longest pattern, in characters: the limit of `PutMetricFilter`.
 pub const PATTERN_CHARS_MAX: usize = 1_024;
@@ -29,6 +31,9 @@ pub const SELECTOR_WILDCARDS_MAX: usize = 1;
 
 /// The most wildcards in all the selectors of a pattern: AWS's limit.
 pub const WILDCARDS_MAX: usize = 3;
+
+/// The most dimensions of one metric of a metric filter: AWS's limit.
+pub const DIMENSIONS_MAX: usize = 3;
 
 /// The deepest nesting of brackets, so that no pattern can exhaust the stack.
 pub const NESTING_MAX: usize = 64;
