@@ -6,17 +6,32 @@
 The cases are those of the Guard rules registry: a template, the name of an AWS Config managed rule (or near it), and PASS,
 FAIL or SKIP. Each template is judged by `yagura check`; of the controls that carry the name among their `aws:` identifiers
 the verdict over the whole template is FAIL if any resource fails, else unknown, else PASS, else SKIP. Prints the counts and
-every disagreement with its reason. Informational: it fails only if nothing could be compared.
+every disagreement with its reason, from reasons.json: by check (`NAME THEIRS ours`, then `NAME`), by a pattern of the test's
+title, by a pattern of the evidence. It fails where nothing could be compared, where a disagreement has no reason, and where a
+reason has no disagreement.
 """
 import collections
 import gzip
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 
 REASONS = json.loads((pathlib.Path(__file__).parent / "reasons.json").read_text())
+
+
+def reason(check, test, expected, status, evidence):
+    """The key of reasons.json that explains a disagreement, with its text; None where nothing does."""
+    for key in (f"{check} {expected} {status}", check):
+        if key in REASONS["checks"]:
+            return key, REASONS["checks"][key]
+    for kind, text in (("tests", test), ("evidence", evidence)):
+        for pattern, why in REASONS[kind].items():
+            if re.search(pattern, text):
+                return pattern, why
+    return None
 
 
 def main():
@@ -47,7 +62,8 @@ def main():
         for line in done.stdout.splitlines():
             verdict = json.loads(line)
             verdicts[verdict["resource"].split("#")[0]][verdict["rule"]].append(verdict)
-    counts, disagreements = collections.Counter(), []
+    counts, disagreements, unexplained = collections.Counter(), [], 0
+    unused = {key for kind in REASONS.values() for key in kind}
     for case, file in zip(cases, files):
         name, expected = case.get("rule") or case.get("check"), case.get("expected") or case.get("status")
         ours = named.get(name)
@@ -65,8 +81,15 @@ def main():
         else:
             counts["disagree"] += 1
             evidence = next((v for v in found if v["status"] == status), None)
-            why = REASONS.get(f"{name} {expected} {status}") or REASONS.get(name) or (evidence or {}).get("reason", "no resource of the type")
-            disagreements.append(f"{name}: they say {expected}, we say {status.upper()}: {why}")
+            text = (evidence or {}).get("reason", "no resource of the type")
+            explained = reason(name, case.get("test") or "", expected, status, text)
+            if explained:
+                unused.discard(explained[0])
+                text = explained[1]
+            else:
+                unexplained += 1
+                text = f"NO REASON GIVEN; evidence: {text}"
+            disagreements.append(f"{name}: they say {expected}, we say {status.upper()}: {text}")
     for text, count in sorted(collections.Counter(disagreements).items()):
         print(f"{text} ({count} times)" if count > 1 else text)
     print(f"\n{unreadable} templates are fragments that CloudFormation would refuse; they were not judged")
@@ -74,6 +97,8 @@ def main():
     assert compared, "nothing could be compared"
     print(f"{compared} verdicts compared: {counts['agree']} agree, {counts['disagree']} do not "
           f"({100 * counts['agree'] / compared:.1f} %); {counts['no control of that name']} are of checks without a control here")
+    if unexplained or unused:
+        sys.exit(f"{unexplained} disagreements without a reason; reasons without a disagreement: {sorted(unused)}")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ const ONE_OF_A_KIND: [&str; 2] = ["AWS::::Account", "AWS::::Region"];
 
 /// Writes `to`: everything that `from` holds, and copies of its resources until there are `count`.
 pub(crate) fn run(from: &Path, count: usize, to: &Path) -> Result<()> {
-    let mut reader = BundleReader::open(from).with_context(|| format!("reading {}", from.display()))?;
-    let (header, finished) = (reader.header().clone(), reader.finished());
-    let observations: Vec<Observation> = reader.observations()?.collect::<Result<_, _>>()?;
+    let reading = || format!("reading {}", from.display());
+    let reader = BundleReader::open(from).with_context(reading)?;
+    let header = reader.header().clone();
+    let mut observations: Vec<Observation> = Vec::new();
+    let finished = reader.read(|observation| observations.push(observation)).with_context(reading)?.finished;
     let copied: Vec<&Observation> = observations
         .iter()
         .filter(|observation| matches!(&observation.seen, Seen::Resource(resource) if !ONE_OF_A_KIND.contains(&resource.kind.as_str())))
