@@ -98,7 +98,7 @@ fn ratio(part: usize, whole: usize) -> Option<f64> {
 pub struct StandardError {
     name: String,
     #[source]
-    source: Box<serde_saphyr::Error>,
+    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 #[derive(Deserialize)]
@@ -123,10 +123,15 @@ struct FileRequirement {
 }
 
 impl Standard {
-    /// Reads a standard's file and finds its rules in `rules`.
+    /// Reads a standard's file and finds its rules in `rules`. A name that ends in `.json` is that of a packed file: the
+    /// same content as JSON.
     pub fn parse(name: &str, text: &str, rules: &RuleSet) -> Result<Self, StandardError> {
-        let file: File = serde_saphyr::from_str(text)
-            .map_err(|source| StandardError { name: name.to_owned(), source: Box::new(source) })?;
+        let file: Result<File, Box<dyn std::error::Error + Send + Sync>> = if name.strip_suffix(".json").is_some() {
+            serde_json::from_str(text).map_err(Into::into)
+        } else {
+            serde_saphyr::from_str(text).map_err(Into::into)
+        };
+        let file = file.map_err(|source| StandardError { name: name.to_owned(), source })?;
         let mut by_control: HashMap<&str, Vec<&RuleName>> = HashMap::new();
         for control in rules.controls() {
             for id in &control.aws {

@@ -5,7 +5,7 @@
 //! account would look like a tidy one.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -180,31 +180,35 @@ pub enum ReadError {
     },
 }
 
-/// A bundle that was found to be whole, open for reading.
-#[derive(Debug)]
-pub struct BundleReader<R> {
-    source: R,
+/// A bundle, open for reading: its header has been read.
+pub struct BundleReader<R: Read> {
+    lines: Lines<R>,
     header: Header,
-    footer: Footer,
+}
+
+/// What is known of a bundle that has been read to its end and found to be whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// When the scan ended.
+    pub finished: DateTime<Utc>,
+    /// How many observations there are.
+    pub observations: u64,
 }
 
 impl BundleReader<File> {
-    /// Opens a file and reads it to its end once, to know that it is whole.
+    /// Opens a file and reads its header.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
         Self::new(file)
     }
 }
 
-impl<R: Read + Seek> BundleReader<R> {
-    /// Reads to the end once, to know that the bundle is whole.
-    pub fn new(mut source: R) -> Result<Self, ReadError> {
-        source.seek(SeekFrom::Start(0)).map_err(|_| ReadError::NotABundle)?;
-        let mut lines = Lines::new(&mut source)?;
+impl<R: Read> BundleReader<R> {
+    /// Reads the header.
+    pub fn new(source: R) -> Result<Self, ReadError> {
+        let mut lines = Lines::new(source)?;
         let header = lines.header()?;
-        while lines.observation()?.is_some() {}
-        let footer = lines.footer.take().ok_or(ReadError::Truncated { observations: lines.observations })?;
-        Ok(Self { source, header, footer })
+        Ok(Self { lines, header })
     }
 
     /// What was scanned.
@@ -212,60 +216,40 @@ impl<R: Read + Seek> BundleReader<R> {
         &self.header
     }
 
-    /// When the scan ended.
-    pub fn finished(&self) -> DateTime<Utc> {
-        self.footer.finished
-    }
-
-    /// How many observations there are.
-    pub fn observations_total(&self) -> u64 {
-        self.footer.observations
-    }
-
-    /// The observations from the first, one by one. An error is the last that is given; it can only come where the
-    /// file was changed since it was opened.
-    pub fn observations(&mut self) -> Result<Observations<'_, R>, ReadError> {
-        self.source.seek(SeekFrom::Start(0)).map_err(|_| ReadError::NotABundle)?;
-        let mut lines = Lines::new(&mut self.source)?;
-        lines.header()?;
-        Ok(Observations { lines: Some(lines) })
-    }
-}
-
-/// The observations of a bundle.
-pub struct Observations<'a, R: Read> {
-    /// None after the end.
-    lines: Option<Lines<'a, R>>,
-}
-
-impl<R: Read> Iterator for Observations<'_, R> {
-    type Item = Result<Observation, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.lines.as_mut()?.observation().transpose();
-        if !matches!(next, Some(Ok(_))) {
-            self.lines = None;
+    /// Gives every observation to `take`, from the first to the last. Only with `Ok` is the bundle known to be whole:
+    /// what was taken before an error is not to be judged.
+    pub fn read(mut self, mut take: impl FnMut(Observation)) -> Result<End, ReadError> {
+        loop {
+            match self.lines.next_observation()? {
+                Next::Observation(observation) => take(*observation),
+                Next::End(footer) => {
+                    return Ok(End { finished: footer.finished, observations: footer.observations });
+                }
+            }
         }
-        next
     }
+}
+
+enum Next {
+    Observation(Box<Observation>),
+    End(Footer),
 }
 
 /// The lines of a bundle, with everything that can be wrong with them.
-struct Lines<'a, R: Read> {
-    decoder: BufReader<zstd::Decoder<'static, BufReader<&'a mut R>>>,
+struct Lines<R: Read> {
+    decoder: BufReader<zstd::Decoder<'static, BufReader<R>>>,
     hasher: blake3::Hasher,
     line: Vec<u8>,
     number: u64,
     bytes: u64,
     observations: u64,
-    footer: Option<Footer>,
 }
 
 /// The beginning of the last line; observations begin otherwise.
 const END: &[u8] = b"{\"end\":";
 
-impl<'a, R: Read> Lines<'a, R> {
-    fn new(source: &'a mut R) -> Result<Self, ReadError> {
+impl<R: Read> Lines<R> {
+    fn new(source: R) -> Result<Self, ReadError> {
         let decoder = zstd::Decoder::new(source).map_err(|_| ReadError::NotABundle)?;
         Ok(Self {
             decoder: BufReader::new(decoder),
@@ -274,7 +258,6 @@ impl<'a, R: Read> Lines<'a, R> {
             number: 0,
             bytes: 0,
             observations: 0,
-            footer: None,
         })
     }
 
@@ -300,22 +283,21 @@ impl<'a, R: Read> Lines<'a, R> {
         Ok(first.header)
     }
 
-    /// The next observation; none at the end, which has then been found to agree with everything before it.
-    fn observation(&mut self) -> Result<Option<Observation>, ReadError> {
+    /// The next observation, or the end, which has then been found to agree with everything before it.
+    fn next_observation(&mut self) -> Result<Next, ReadError> {
         if !self.next()? {
             return Err(ReadError::Truncated { observations: self.observations });
         }
         if self.line.starts_with(END) {
-            self.end()?;
-            return Ok(None);
+            return self.end().map(Next::End);
         }
         let observation = serde_json::from_slice(&self.line).map_err(|error| self.damaged(&error))?;
         self.hasher.update(&self.line);
         self.observations += 1;
-        Ok(Some(observation))
+        Ok(Next::Observation(Box::new(observation)))
     }
 
-    fn end(&mut self) -> Result<(), ReadError> {
+    fn end(&mut self) -> Result<Footer, ReadError> {
         let last: LastLine = serde_json::from_slice(&self.line).map_err(|error| self.damaged(&error))?;
         let footer = last.end;
         if footer.observations != self.observations {
@@ -325,11 +307,10 @@ impl<'a, R: Read> Lines<'a, R> {
         if footer.blake3 != self.hasher.finalize().to_hex().as_str() {
             return Err(self.damaged(&"its content does not agree with its hash"));
         }
-        self.footer = Some(footer);
         if self.next()? {
             return Err(self.damaged(&"something follows its end"));
         }
-        Ok(())
+        Ok(footer)
     }
 
     /// Reads a line with its newline; false at the end of the file.
@@ -367,8 +348,6 @@ impl<'a, R: Read> Lines<'a, R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use proptest::prelude::*;
     use yagura_model::{Cause, CouldNotLook, Seen};
 
@@ -415,9 +394,11 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<(Header, Vec<Observation>), ReadError> {
-        let mut reader = BundleReader::new(Cursor::new(bytes))?;
+        let reader = BundleReader::new(bytes)?;
         let header = reader.header().clone();
-        let observations = reader.observations()?.collect::<Result<_, _>>()?;
+        let mut observations = Vec::new();
+        let end = reader.read(|observation| observations.push(observation))?;
+        assert_eq!(end, End { finished: DateTime::UNIX_EPOCH, observations: observations.len() as u64 });
         Ok((header, observations))
     }
 

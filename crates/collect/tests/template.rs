@@ -520,3 +520,9 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn a_key_of_a_template_is_the_customers() {
+    let inventory = inventory("Resources: {Key: {Type: AWS::KMS::Key}}");
+    assert_eq!(resource(&inventory, "Key").attributes.get("KeyManager"), Some(&json!("CUSTOMER")));
+}

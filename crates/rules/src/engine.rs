@@ -154,12 +154,12 @@ fn decide<'a, 'i: 'a>(
     evaluation: &mut Evaluation<'a, 'i>,
 ) -> Result<Status, Failure> {
     if let Some(when) = &control.when
-        && !evaluation.judge(when.expr())?
+        && !evaluation.judge(when.expr()?)?
     {
         return Ok(Status::NotApplicable);
     }
     let good = match &control.logic {
-        Logic::Cel(program) => Some(evaluation.judge(program.expr())?),
+        Logic::Cel(program) => Some(evaluation.judge(program.expr()?)?),
         Logic::Guard(rules) => rules.judge(resource)?,
     };
     Ok(match good {

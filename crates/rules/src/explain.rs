@@ -8,6 +8,7 @@ use yagura_model::{Inventory, Missing, Resource, Verdict};
 use crate::cel::{Arena, Evaluation, World};
 use crate::control::{Control, Logic};
 use crate::engine::Engine;
+use crate::program::Program;
 
 /// A verdict, taken apart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,10 +55,10 @@ impl Engine {
         let world = World::new(inventory, self.rules().tables(), now);
         let arena = Arena::new();
         let mut evaluation = Evaluation::new(&world, resource, &arena);
-        let when = control.when.as_ref().map(|when| evaluation.explain(when.expr()));
+        let when = control.when.as_ref().map(|when| explained(&mut evaluation, when));
         let speaks = when.as_ref().is_none_or(|when| when.outcome == StepOutcome::Value(Value::Bool(true)));
         let logic = speaks.then(|| match &control.logic {
-            Logic::Cel(program) => evaluation.explain(program.expr()),
+            Logic::Cel(program) => explained(&mut evaluation, program),
             Logic::Guard(rules) => Step {
                 source: rules.source().trim().to_owned(),
                 outcome: match rules.judge(resource) {
@@ -68,5 +69,16 @@ impl Engine {
             },
         });
         Explanation { verdict, when, logic }
+    }
+}
+
+fn explained<'a, 'i: 'a>(evaluation: &mut Evaluation<'a, 'i>, program: &'a Program) -> Step {
+    match program.expr() {
+        Ok(expr) => evaluation.explain(expr),
+        Err(failure) => Step {
+            source: program.source().to_owned(),
+            outcome: StepOutcome::Missing(failure.into_missing()),
+            steps: Vec::new(),
+        },
     }
 }

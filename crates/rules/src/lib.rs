@@ -4,8 +4,10 @@
 //! Out: [`Verdict`](yagura_model::Verdict)s with their evidence, and the errors of broken rules.
 //! Never here: AWS, I/O beyond reading a rules folder, async, a clock, what the lent functions do.
 
+pub mod alarm;
 mod cel;
 mod control;
+mod described;
 mod engine;
 mod explain;
 pub mod filter;
@@ -13,6 +15,7 @@ pub mod guard;
 mod library;
 mod load;
 mod locate;
+pub mod pattern;
 mod program;
 mod raw;
 mod reads;
@@ -20,6 +23,7 @@ mod tables;
 mod testing;
 
 pub use control::{Case, Command, Control, Logic};
+pub use described::Described;
 pub use engine::{Engine, UNLISTED_ID};
 pub use explain::{Explanation, Step, StepOutcome};
 pub use library::{FunctionContext, Library, Unlendable};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +18,9 @@ use crate::tables::Tables;
 
 /// The largest rule file: the longest sensible one, tests included, has some 30 KiB.
 const FILE_BYTES_MAX: usize = 512 * 1024;
+
+/// The ending of a file in the packed form.
+const PACKED_ENDING: &str = ".json";
 
 /// How deep folders may nest below `rules/`.
 const FOLDER_DEPTH_MAX: usize = 8;
@@ -62,6 +66,9 @@ impl RuleSet {
 
     /// Reads rule files by their paths below `rules/` (`controls/s3/bucket-versioning-enabled.yml`,
     /// `tables/lambda-runtimes.yml`); other folders' files are passed over.
+    ///
+    /// A path that ends in `.json` is that of a packed file: the same content as JSON, without its tests. Its
+    /// expressions are taken to have been compiled before, and are compiled again when they are first evaluated.
     pub fn load_files(
         files: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
         library: &Library,
@@ -71,19 +78,21 @@ impl RuleSet {
         let mut controls = BTreeMap::new();
         for (path, text) in files {
             let (path, text) = (path.as_ref(), text.as_ref());
-            let Some(stem) = path.strip_suffix(".yml") else { continue };
+            let packed = path.ends_with(PACKED_ENDING);
+            let Some(stem) = path.strip_suffix(if packed { PACKED_ENDING } else { ".yml" }) else { continue };
             if let Some(name) = stem.strip_prefix("tables/") {
-                match parse::<Value>(path, text) {
+                match parse::<Value>(path, text, packed) {
                     Ok(table) => rules.tables.insert(name, table),
                     Err(error) => errors.push(error),
                 }
             } else if let Some(name) = stem.strip_prefix("controls/") {
-                controls.insert(name.to_owned(), (path.to_owned(), text.to_owned()));
+                controls.insert(name.to_owned(), (format!("{stem}.yml"), text.to_owned(), packed));
             }
         }
         let mut seen = Seen::default();
-        for (name, (path, text)) in controls {
-            let reading = Reading { path: &path, text: &text, library, tables: &rules.tables };
+        let shared = Arc::new(library.clone());
+        for (name, (path, text, packed)) in controls {
+            let reading = Reading { path: &path, text: &text, packed, library: &shared, tables: &rules.tables };
             match reading.control(&name, &mut seen) {
                 Ok(control) => {
                     rules.by_name.insert(control.name.clone(), rules.controls.len());
@@ -147,10 +156,13 @@ fn read_folder(
     }
 }
 
-fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, LoadError> {
+pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str, packed: bool) -> Result<T, LoadError> {
     let error = |position, message| LoadError { file: file.to_owned(), position, message };
     if text.len() > FILE_BYTES_MAX {
         return Err(error(Position::START, format!("the file is longer than {FILE_BYTES_MAX} bytes")));
+    }
+    if packed {
+        return serde_json::from_str(text).map_err(|found| error(Position::START, found.to_string()));
     }
     serde_saphyr::from_str(text).map_err(|found| {
         let found = found.without_snippet();
@@ -174,13 +186,15 @@ struct Seen {
 struct Reading<'a> {
     path: &'a str,
     text: &'a str,
-    library: &'a Library,
+    /// Whether the file has no tests and its expressions were compiled before.
+    packed: bool,
+    library: &'a Arc<Library>,
     tables: &'a Tables,
 }
 
 impl Reading<'_> {
     fn control(&self, name: &str, seen: &mut Seen) -> Result<Control, Vec<LoadError>> {
-        let raw: RawControl = parse(self.path, self.text).map_err(|error| vec![error])?;
+        let raw: RawControl = parse(self.path, self.text, self.packed).map_err(|error| vec![error])?;
         let mut errors = Vec::new();
         self.check_name(name, &mut errors);
         self.check_unique(&raw, seen, &mut errors);
@@ -194,7 +208,7 @@ impl Reading<'_> {
         let command = raw.command.as_ref().and_then(|text| self.take(text, Command::parse, &mut errors));
         let when = raw.when.as_ref().and_then(|source| self.program(source, &mut errors));
         let logic = self.logic(&raw, &mut errors);
-        let cases = if subjects.is_empty() { Ok(Vec::new()) } else { raw.cases(&subjects) };
+        let cases = if self.packed || subjects.is_empty() { Ok(Vec::new()) } else { raw.cases(&subjects) };
         let cases = cases.unwrap_or_else(|(position, message)| {
             errors.push(self.error(position, message));
             Vec::new()
@@ -246,7 +260,9 @@ impl Reading<'_> {
             errors.push(self.error(at, format!("the id is that of `{other}` too")));
         }
         for name in &raw.aws {
-            if let Some(other) = seen.aws.insert(name.value.clone(), self.path.to_owned()) {
+            if let Some(other) = seen.aws.insert(name.value.clone(), self.path.to_owned())
+                && (other == self.path || !is_config_rule(&name.value))
+            {
                 let at = Position::of(name.referenced);
                 errors.push(self.error(at, format!("`{}` is claimed by `{other}` too", name.value)));
             }
@@ -299,6 +315,9 @@ impl Reading<'_> {
     }
 
     fn program(&self, source: &Said, errors: &mut Vec<LoadError>) -> Option<Program> {
+        if self.packed {
+            return Some(Program::deferred(&source.value, Arc::clone(self.library)));
+        }
         let start = Position::of(source.referenced);
         match Program::compile(&source.value, self.library) {
             Ok(program) => {
@@ -353,7 +372,14 @@ impl Reading<'_> {
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     lengths == [8, 4, 4, 4, 12] && text.chars().all(|letter| letter == '-' || letter.is_ascii_hexdigit())
+}
+
+/// Whether an identifier is a managed rule's of AWS Config (`IAM_USER_UNUSED_CREDENTIALS_CHECK`): with other parameters
+/// such a rule stands behind several Security Hub controls, so several controls here may carry it.
+fn is_config_rule(id: &str) -> bool {
+    let shouted = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
+    id.contains('_') && id.chars().all(shouted)
 }

@@ -40,7 +40,8 @@ pub(crate) struct RawControl {
     pub(crate) when: Option<Said>,
     pub(crate) cel: Option<Said>,
     pub(crate) guard: Option<Said>,
-    tests: Spanned<Vec<Spanned<RawCase>>>,
+    /// None in a packed file.
+    tests: Option<Spanned<Vec<Spanned<RawCase>>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,9 +122,10 @@ struct RawOther {
 impl RawControl {
     /// The tests; the error is a place and what is wrong there.
     pub(crate) fn cases(&self, subjects: &[ResourceType]) -> Result<Vec<Case>, (Position, String)> {
-        let at = Position::of(self.tests.referenced);
-        let mut cases: Vec<Case> = Vec::with_capacity(self.tests.value.len());
-        for raw in &self.tests.value {
+        let Some(tests) = &self.tests else { return Err((Position::START, "expected `tests`".to_owned())) };
+        let at = Position::of(tests.referenced);
+        let mut cases: Vec<Case> = Vec::with_capacity(tests.value.len());
+        for raw in &tests.value {
             let position = Position::of(raw.referenced);
             let case = raw.value.case(position.line, subjects).map_err(|message| (position, message))?;
             if cases.iter().any(|other| other.name == case.name) {
@@ -149,7 +151,7 @@ impl RawCase {
         };
         for path in self.unread.iter().chain(self.others.iter().flat_map(|other| &other.unread)) {
             let section = path.split('.').next().unwrap_or_default();
-            if !["Properties", "Attributes", "Tags", "Relations"].contains(&section) {
+            if !["Properties", "Attributes", "Tags", "Relations", "Arn", "Name"].contains(&section) {
                 return Err(format!("`{path}` is not a path such as `Properties.Policy`"));
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use yagura_model::ResourceType;
 
-use crate::cel::{Expr, Function, LoopKind};
+use crate::cel::{Expr, Field, Function, LoopKind};
 use crate::program::Program;
 
 /// What a rule may read.
@@ -38,7 +38,8 @@ impl Program {
     /// What the expression may read.
     pub fn reads(&self) -> Reads {
         let mut finder = Finder::default();
-        let origin = finder.walk(self.expr());
+        let Ok(expr) = self.expr() else { return finder.reads };
+        let origin = finder.walk(expr);
         finder.note(&origin);
         finder.reads
     }
@@ -83,6 +84,7 @@ impl Finder {
 
     fn walk(&mut self, expr: &Expr) -> Origin {
         match expr {
+            Expr::Field(field @ (Field::Arn | Field::Name)) => Origin::Subject(field.name().to_owned()),
             Expr::Constant(_) | Expr::Field(_) => Origin::Made,
             Expr::Path(path) => Origin::Subject(path.to_string()),
             Expr::Local { slot, .. } => self.locals.get(*slot).cloned().unwrap_or(Origin::Made),

@@ -165,11 +165,11 @@ fn variants(control: &Control, case: &Case, touched: &Touched) -> Vec<Variant> {
     variants
 }
 
-/// What a collector may fail to read on the way to a path: its first and its second key, or all tags.
+/// What a collector may fail to read on the way to a path: its first and its second key, or all tags, or the one field.
 fn prefixes(path: &str) -> impl Iterator<Item = String> + use<'_> {
     let ends = path.match_indices(['.', '[']).map(|(end, _)| end).chain([path.len()]);
     let section = path.split('.').next().unwrap_or_default();
-    let from = usize::from(section != "Tags");
+    let from = usize::from(!["Tags", "Arn", "Name"].contains(&section));
     ends.enumerate()
         .filter(move |(depth, _)| (from..=2).contains(depth))
         .filter_map(|(_, end)| path.get(..end).filter(|prefix| !prefix.ends_with(']')).map(str::to_owned))
@@ -177,7 +177,7 @@ fn prefixes(path: &str) -> impl Iterator<Item = String> + use<'_> {
 
 /// Values that a rule is likely to tell from each other; none is absence.
 fn others_instead(path: &str) -> Vec<Option<Value>> {
-    if path.starts_with("Tags") {
+    if path.starts_with("Tags") || ["Arn", "Name"].contains(&path) {
         return vec![None, Some(json!("x"))];
     }
     let values = [json!(true), json!(false), json!(""), json!("x"), json!(0), json!(1_000_000), json!([]), json!({})];
@@ -192,6 +192,14 @@ fn put(resource: &mut Resource, path: &str, value: Option<Value>) {
     let entries = match section {
         "Properties" => &mut resource.properties,
         "Attributes" => &mut resource.attributes,
+        "Arn" => {
+            resource.arn = value.as_ref().and_then(Value::as_str).map(Into::into);
+            return;
+        }
+        "Name" => {
+            resource.name = value.as_ref().and_then(Value::as_str).map(str::to_owned);
+            return;
+        }
         _ => {
             match (keys.as_slice(), value) {
                 ([], _) => resource.tags.clear(),

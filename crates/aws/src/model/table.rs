@@ -56,6 +56,8 @@ pub enum ModelsError {
 #[derive(Debug)]
 struct Slot {
     frame: Frame,
+    /// The IAM action of each operation, where only these were asked for.
+    actions: OnceLock<BTreeMap<Box<str>, Box<str>>>,
     decoded: OnceLock<Result<Arc<Service>, ModelsError>>,
 }
 
@@ -93,7 +95,7 @@ impl Models {
         let (index, bytes) = rest.split_at_checked(index_length).ok_or_else(|| broken("it is cut short"))?;
         let index = decompress(&[], index, index_plain).map_err(ModelsError::Table)?;
         let index: Index = serde_json::from_slice(&index).map_err(|error| ModelsError::Table(error.to_string()))?;
-        let slot = |(name, frame)| (name, Slot { frame, decoded: OnceLock::new() });
+        let slot = |(name, frame)| (name, Slot { frame, actions: OnceLock::new(), decoded: OnceLock::new() });
         Ok(Self {
             bytes,
             dictionary,
@@ -124,6 +126,29 @@ impl Models {
             service.map(Arc::new).map_err(|detail| ModelsError::Service { name: name.to_owned(), detail })
         };
         slot.decoded.get_or_init(decode).clone()
+    }
+
+    /// The IAM action that allows an operation; `None` where no model has it. Reads of the model only what this needs, a
+    /// tenth of the whole.
+    pub fn iam_action(&self, service: &str, operation: &str) -> Option<&str> {
+        #[derive(Deserialize)]
+        struct Actions {
+            operations: Vec<Action>,
+        }
+        #[derive(Deserialize)]
+        struct Action {
+            name: Box<str>,
+            iam_action: Box<str>,
+        }
+        let slot = self.services.get(service)?;
+        let actions = slot.actions.get_or_init(|| {
+            let text = self.text(slot.frame).unwrap_or_default();
+            let model = text.lines().next().unwrap_or_default();
+            // A broken model has no actions, and whoever calls the service is told what is wrong with it.
+            let found = serde_json::from_str(model).map_or_else(|_| Vec::new(), |found: Actions| found.operations);
+            found.into_iter().map(|action| (action.name, action.iam_action)).collect()
+        });
+        actions.get(operation).map(|action| &**action)
     }
 
     /// The names of all services, sorted.
@@ -229,6 +254,9 @@ mod tests {
             let service = models.load(name).unwrap();
             assert!(!service.operations().is_empty(), "{name} has no operations");
             assert!(service.endpoint_rules().is_some(), "{name} has no endpoint rules");
+            for operation in service.operations() {
+                assert_eq!(models.iam_action(name, &operation.name), Some(&*operation.iam_action), "{name}");
+            }
         }
         assert!(models.service_names().count() >= 88);
     }

@@ -14,7 +14,7 @@ use yagura_model::{Cause, ResourceType};
 use super::Progress;
 use super::api::{Api, Call, Clock, Failure, Pages};
 use crate::types::expression::{Expression, as_text, to_json, to_variable};
-use crate::types::{Definition, Prepare};
+use crate::types::{Definition, Detail, Prepare};
 
 /// How many calls are under way at once. The client has limits of its own for each service; this one bounds sockets
 /// and answers in memory.
@@ -23,6 +23,8 @@ const CALLS_AT_ONCE: usize = 64;
 const PAGES_MAX: usize = 10_000;
 /// How many answers of one operation are kept in one region. Beyond that a call may be made twice.
 const KEPT_MAX: usize = 20_000;
+/// How long a list that types ask together may be: what `GetResources` takes of types. A longer one is asked type by type.
+const TOGETHER_MAX: usize = 100;
 /// How often a preparation is asked for; a credential report takes some seconds.
 const PREPARE_TRIES: u32 = 20;
 /// How long to wait between two of these.
@@ -37,7 +39,11 @@ pub(super) struct Calls<'a> {
     operations: HashMap<Operation, Askers>,
     kept: Mutex<HashMap<Group, Kept>>,
     prepared: Mutex<HashMap<Preparation, Arc<OnceCell<Option<Failure>>>>>,
+    together: HashMap<Shared, Vec<Value>>,
 }
+
+/// Service, operation, list and the rest of the input of a call that several types ask together.
+type Shared = (String, String, String, String);
 
 /// Operation, region and input of a preparation.
 type Preparation = (String, String, String);
@@ -93,6 +99,7 @@ impl<'a> Calls<'a> {
             }
         }
         let calls = Self {
+            together: together(readings.clone().map(|(definition, _)| definition)),
             api,
             clock,
             progress,
@@ -109,6 +116,18 @@ impl<'a> Calls<'a> {
             }
         }
         calls
+    }
+
+    /// The input with the list that the types of the run ask together, where the detail shares one.
+    pub(super) fn widened(&self, detail: &Detail, mut input: Value) -> Value {
+        if let Some((shared, _)) = shared(detail, &input)
+            && let Some(all) = self.together.get(&shared)
+            && all.len() <= TOGETHER_MAX
+            && let Some(members) = input.as_object_mut()
+        {
+            members.insert(shared.2, Value::Array(all.clone()));
+        }
+        input
     }
 
     /// Every page of an answer.
@@ -214,6 +233,31 @@ impl<'a> Calls<'a> {
             Some(Failure::own(call, Cause::Failed, format!("not ready after {PREPARE_TRIES} times")))
         })
     }
+}
+
+/// What is asked together, and what the detail itself asks of it.
+fn shared(detail: &Detail, input: &Value) -> Option<(Shared, Vec<Value>)> {
+    let name = detail.pick.as_ref()?.together.as_ref()?;
+    let mut rest = input.as_object()?.clone();
+    let own = rest.remove(name)?.as_array()?.clone();
+    let rest = canonical(&Value::Object(rest));
+    Some(((detail.service.clone(), detail.operation.clone(), name.clone(), rest), own))
+}
+
+/// For each call that types share the list that all of them need, without repetition and in a fixed order.
+fn together<'b>(definitions: impl Iterator<Item = &'b Definition>) -> HashMap<Shared, Vec<Value>> {
+    let mut together: HashMap<Shared, Vec<Value>> = HashMap::new();
+    for detail in definitions.flat_map(|definition| &definition.details) {
+        // Such an input has no places, so it is the same over any object.
+        let Ok(input) = detail.input.render(&Rcvar::new(Variable::Null)) else { continue };
+        if let Some((shared, own)) = shared(detail, &input) {
+            let all = together.entry(shared).or_default();
+            all.extend(own);
+            all.sort_by_key(Value::to_string);
+            all.dedup();
+        }
+    }
+    together
 }
 
 fn roams(definition: &Definition, service: &str, operation: &str) -> bool {

@@ -76,7 +76,7 @@ impl Reading<'_> {
         {
             return Err(Answered::Value(Rcvar::new(Variable::Null)));
         }
-        let input = detail.input.render(&object).map_err(failed)?;
+        let input = self.run.calls.widened(detail, detail.input.render(&object).map_err(failed)?);
         let region = self.region_of(detail.region.as_ref(), &object).map_err(failed)?;
         let of = match (&detail.pick, &detail.batch) {
             (Some(pick), _) => Some(&pick.of),

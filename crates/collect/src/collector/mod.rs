@@ -118,12 +118,20 @@ pub enum Stopped {
 pub struct Collector {
     types: Arc<ResourceTypes>,
     progress: Arc<Progress>,
+    one_of_each: bool,
 }
 
 impl Collector {
     /// A collector of these types.
     pub fn new(types: Arc<ResourceTypes>) -> Self {
-        Self { types, progress: Arc::default() }
+        Self { types, progress: Arc::default(), one_of_each: false }
+    }
+
+    /// The same, describing only the first item of each listing: enough to know which calls are answered, in an account
+    /// of any size. What it gives is no inventory.
+    #[must_use]
+    pub fn one_of_each(self) -> Self {
+        Self { one_of_each: true, ..self }
     }
 
     /// How far the run is; counts on over several runs.
@@ -158,6 +166,7 @@ impl Collector {
             clock,
             sink,
             progress: &self.progress,
+            one_of_each: self.one_of_each,
         };
         for region in &scope.disabled_regions {
             run.give(Seen::RegionDisabled { account: scope.account.clone(), region: region.clone() }).await?;
@@ -217,6 +226,8 @@ pub(crate) struct Run<'a> {
     progress: &'a Progress,
     /// For types that name the region of their resources: one may be shown by several regions.
     known: BTreeMap<ResourceType, Arc<Known>>,
+    /// Whether only the first item of each listing is described.
+    one_of_each: bool,
 }
 
 impl Run<'_> {
@@ -278,6 +289,7 @@ pub(crate) async fn read_with_parents(
         sink,
         progress: &progress,
         known: BTreeMap::new(),
+        one_of_each: false,
     };
     let above = Read { parents: parents.into_iter().map(Arc::new).collect(), failure: None };
     let reading = Reading { run: &run, definition, place, known: Arc::default(), keep: false };

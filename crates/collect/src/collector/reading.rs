@@ -87,6 +87,9 @@ impl Reading<'_> {
             items.extend(found);
             failure = failure.or(incomplete);
         }
+        if self.run.one_of_each {
+            items.truncate(1);
+        }
         (items, failure)
     }
 

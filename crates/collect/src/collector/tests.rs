@@ -378,3 +378,61 @@ async fn discovery_falls_back_on_the_account_service() {
     assert_eq!(ec2.action.as_deref(), Some("ec2:DescribeRegions"));
     assert!(matches!(discover(&Recorded::new(vec![]), &"us-east-1".into()).await, Err(Undiscovered::Caller(_))));
 }
+
+#[tokio::test]
+async fn what_types_ask_together_is_asked_once_for_all_of_them() {
+    let file = |kind: &str, filter: &str| {
+        format!(
+            r#"
+type: AWS::X::{kind}
+service: x
+list: {{ operation: List{kind}, items: Items }}
+details:
+  - into: tags
+    service: t
+    operation: GetTags
+    input: {{ Kinds: ["{filter}"], Page: 1 }}
+    items: Tagged
+    pick: {{ key: Arn, of: "{{item.Arn}}", together: Kinds }}
+id: "{{item.Arn}}"
+properties: {{ Team: tags.Team }}
+"#
+        )
+    };
+    let (one, two) = (file("One", "x:one"), file("Two", "x:two"));
+    let api = Recorded::new(vec![
+        ("ListOne", Ok(vec![json!({"Items": [{"Arn": "1"}]})])),
+        ("ListTwo", Ok(vec![json!({"Items": [{"Arn": "2"}]})])),
+        ("GetTags", Ok(vec![json!({"Tagged": [{"Arn": "2", "Team": "b"}, {"Arn": "1", "Team": "a"}]})])),
+    ]);
+    let seen = collect(&types(&[("one", &one), ("two", &two)]), &scope(&["us-east-1"]), &api).await;
+    let teams: BTreeMap<String, Value> =
+        resources(&seen).iter().map(|resource| (resource.id.clone(), resource.properties["Team"].clone())).collect();
+    assert_eq!(teams, BTreeMap::from([("1".to_owned(), json!("a")), ("2".to_owned(), json!("b"))]));
+    let asked: Vec<String> = api.asked().into_iter().filter(|question| question.contains("GetTags")).collect();
+    assert_eq!(asked, ["us-east-1 t:GetTags {\"Kinds\":[\"x:one\",\"x:two\"],\"Page\":1}"]);
+}
+
+#[tokio::test]
+async fn one_of_each_is_described_where_only_the_calls_matter() {
+    let api = Recorded::new(vec![
+        ("ListInstances", Ok(vec![json!({"Instances": [{"Id": "i-1", "KeyId": "a"}, {"Id": "i-2", "KeyId": "b"}]})])),
+        ("GetKey", Ok(vec![json!({"Rotation": true})])),
+        ("GetSettings", Ok(vec![json!({"Mode": "on"})])),
+    ]);
+    let (sender, mut receiver) = mpsc::channel(100);
+    let collector = Collector::new(types(&[("i", INSTANCE)])).one_of_each();
+    let clock = Waits::default();
+    let scope = scope(&["us-east-1"]);
+    let (run, seen) = join(collector.run(&scope, &api, &clock, sender), async {
+        let mut seen = Vec::new();
+        while let Some(observation) = receiver.recv().await {
+            seen.push(observation.seen);
+        }
+        seen
+    })
+    .await;
+    run.unwrap();
+    assert_eq!(resources(&seen).len(), 1);
+    assert_eq!(api.asked().iter().filter(|question| question.contains("GetKey")).count(), 1);
+}

@@ -18,6 +18,9 @@ const TAG_PROPERTIES: [&str; 4] = ["Tags", "HostedZoneTags", "FileSystemTags", "
 /// The macro that only adds functions, and no resources.
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 
+/// Attributes that are the same on everything that a template makes: type, attribute, value.
+const CERTAIN: [(&str, &str, &str); 1] = [("AWS::KMS::Key", "KeyManager", "CUSTOMER")];
+
 /// A resource while it is put together.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
@@ -109,6 +112,10 @@ fn unseen(template: &Template) -> Option<CouldNotLook> {
 }
 
 fn finish(mut draft: Draft<'_>, options: &TemplateOptions<'_>) -> Resource {
+    for (_, name, value) in CERTAIN.into_iter().filter(|(kind, ..)| *kind == draft.kind) {
+        draft.attributes.insert(name.to_owned(), Value::from(value));
+        draft.decided.insert(name);
+    }
     let kind = ResourceType::from(draft.kind);
     let definition = options.types.and_then(|types| types.get(&kind));
     let live = || missing("CreateStack", "known only after deployment");

@@ -4,6 +4,7 @@
 
 mod answers;
 mod compare;
+mod paths;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use yagura_model::{AccountId, Observation, Partition, Region, Seen};
 use crate::collector::{Clock, Collector, Parent, Place, Scope, home_region, read_with_parents};
 use crate::types::expression::to_variable;
 use crate::types::{Definition, ResourceTypes, Test};
+pub use paths::impossible_paths;
+
 use answers::{Answers, Fault};
 
 /// How many observations may wait to be looked at.

@@ -165,10 +165,21 @@ impl Compiler<'_> {
         let input = self.optional_input(detail.input.as_ref(), names);
         let region = detail.region.as_ref().map(|text| self.template(text, names));
         let when = detail.when.as_ref().map(|text| self.expression(text, names));
-        let pick = detail.pick.as_ref().map(|pick| Pick {
-            key: self.expression_of_any(&pick.key),
-            of: self.template(&pick.of, names),
-            many: pick.many,
+        let pick = detail.pick.as_ref().map(|pick| {
+            if let Some(together) = &pick.together {
+                let list = detail.input.as_ref().and_then(|given| given.value.get(&together.value));
+                if !input.expressions().is_empty() || !list.is_some_and(Value::is_array) {
+                    let message =
+                        format!("`together` needs an input without places, and the list `{}` in it", together.value);
+                    self.error(Some(together.referenced), message);
+                }
+            }
+            Pick {
+                key: self.expression_of_any(&pick.key),
+                of: self.template(&pick.of, names),
+                many: pick.many,
+                together: pick.together.as_ref().map(|text| text.value.clone()),
+            }
         });
         let batch = detail.batch.as_ref().map(|batch| {
             if !(1..=BATCH_SIZE_MAX).contains(&batch.size.value) {

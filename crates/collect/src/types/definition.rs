@@ -148,6 +148,8 @@ pub(crate) struct Pick {
     pub(crate) key: Expression,
     pub(crate) of: Template,
     pub(crate) many: bool,
+    /// A list of the input, constant like all of it, that all types of a run which ask this fill together.
+    pub(crate) together: Option<String>,
 }
 
 #[derive(Debug)]

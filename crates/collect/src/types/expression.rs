@@ -57,6 +57,11 @@ impl Expression {
         &self.text
     }
 
+    /// Its syntax tree.
+    pub(crate) fn ast(&self) -> &Ast {
+        &self.ast
+    }
+
     /// The names it reads of its object: `item`, `policy`, `parent.item`; `parent` or `*` where it reads all of one.
     pub(crate) fn reads(&self) -> &BTreeSet<String> {
         &self.reads

@@ -84,6 +84,7 @@ pub(super) struct Pick {
     pub(super) of: Text,
     #[serde(default)]
     pub(super) many: bool,
+    pub(super) together: Option<Text>,
 }
 
 #[derive(Deserialize)]

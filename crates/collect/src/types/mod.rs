@@ -22,6 +22,8 @@ pub(crate) use file::ExpectedResource;
 
 /// How long one file may be; the longest in use has some 20 KB.
 const FILE_BYTES_MAX: u64 = 512 * 1024;
+/// The ending of a file in the packed form.
+const PACKED_ENDING: &str = ".json";
 /// How many files are read; CloudFormation has some 1,300 types.
 const FILES_MAX: usize = 5_000;
 /// How deep folders may nest below `resources/`.
@@ -82,7 +84,8 @@ impl ResourceTypes {
         (types, errors)
     }
 
-    /// Reads files given as name and text, for instance those built into a program.
+    /// Reads files given as name and text, for instance those built into a program. A name that ends in `.json` is that
+    /// of a packed file: the same content as JSON.
     pub fn load_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, Vec<LoadError>) {
         let mut types = Self::default();
         let mut errors = Vec::new();
@@ -208,6 +211,11 @@ fn unknown_parent_name(definition: &Definition, parent: &Definition) -> Option<S
 fn load_file(name: &str, text: &str) -> Result<Definition, Vec<LoadError>> {
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(vec![LoadError::at(name, None, format!("longer than {FILE_BYTES_MAX} bytes"))]);
+    }
+    if let Some(stem) = name.strip_suffix(PACKED_ENDING) {
+        let file = serde_json::from_str(text);
+        let file = file.map_err(|error: serde_json::Error| vec![LoadError::at(name, None, error.to_string())])?;
+        return compile::compile(&format!("{stem}.yml"), file);
     }
     let file: file::File = serde_saphyr::from_str(text).map_err(|error| {
         let location = error.location();

@@ -84,7 +84,7 @@ impl<'a, 'i: 'a> Evaluation<'a, 'i> {
             Expr::Constant(constant) => Ok(Val::from_constant(constant)),
             Expr::Path(path) => self.path(path),
             Expr::Field(Field::Now) => Ok(Val::Int(self.world.now.timestamp())),
-            Expr::Field(field) => Ok(Val::field(self.subject, *field)),
+            Expr::Field(field) => self.field(self.subject, *field),
             Expr::Local { slot, name } => match self.locals.get(*slot) {
                 Some(value) => Ok(value.clone()),
                 None => Err(Failure::evaluation(format!("`{name}` has no value here"))),
@@ -134,6 +134,15 @@ impl<'a, 'i: 'a> Evaluation<'a, 'i> {
         }
     }
 
+    /// What a resource is known by. Its ARN and its name come from answers that may have failed.
+    fn field(&mut self, resource: &'a Resource, field: Field) -> Outcome<'a> {
+        if matches!(field, Field::Arn | Field::Name) {
+            self.touch_at(resource, || field.name().to_owned());
+            self.whole(resource, field.name())?;
+        }
+        Ok(Val::field(resource, field))
+    }
+
     fn path(&mut self, path: &'a Path) -> Outcome<'a> {
         let Path { section, keys } = path;
         let place = || Place::of(self.subject, *section, keys);
@@ -179,6 +188,11 @@ impl<'a, 'i: 'a> Evaluation<'a, 'i> {
 
     /// The value under a key; absent below what is absent.
     pub(crate) fn select(&mut self, of: &Val<'a>, key: &Cow<'a, str>) -> Outcome<'a> {
+        if let Val::Resource(resource) = of
+            && let Some(field) = Field::of_resource(key)
+        {
+            return self.field(resource, field);
+        }
         let place = place_of(of);
         if let Some(resource) = place.resource() {
             let path = place.below(|| Step::Key(key.clone()));
@@ -338,6 +352,7 @@ impl<'a, 'i: 'a> Evaluation<'a, 'i> {
             other => return self.use_whole(other),
         };
         resources.iter().try_for_each(|resource| {
+            [Field::Arn, Field::Name].iter().try_for_each(|field| self.field(resource, *field).map(drop))?;
             sections.iter().try_for_each(|section| self.use_whole(&Val::Section(*section, resource)))
         })
     }

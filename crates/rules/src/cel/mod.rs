@@ -20,6 +20,6 @@ mod world;
 pub(crate) use arena::Arena;
 pub(crate) use compile::{CompileError, compile, is_own_function, resource_type};
 pub(crate) use evaluate::{Evaluation, Touched};
-pub(crate) use expr::{Expr, Function, LoopKind};
+pub(crate) use expr::{Expr, Field, Function, LoopKind};
 pub(crate) use failure::Failure;
 pub(crate) use world::World;

@@ -14,6 +14,9 @@ use crate::tables::Tables;
 /// The section that stands for a resource's relations among its unread paths.
 const RELATIONS: &str = "Relations";
 
+/// A resource's ARN among its unread paths.
+const ARN: &str = "Arn";
+
 /// An inventory at one time, with what was looked up in it before. One for each thread.
 pub(crate) struct World<'i> {
     pub(crate) inventory: &'i Inventory,
@@ -70,8 +73,11 @@ impl<'i> World<'i> {
     /// The resources of a type that a resource names, or that name it.
     pub(crate) fn related(&self, resource: &Resource, kind: &ResourceType) -> Answer<'i> {
         let asked = format!("{RELATIONS}.{kind}");
-        if let Reach::Unread(unread) | Reach::Partly(unread) = reach(resource, &asked) {
-            return Err(Failure::unread(asked, &unread.cause));
+        // A relation names its target by id or by ARN: where either side is unread, one may be there unseen.
+        for path in [asked.as_str(), ARN] {
+            if let Reach::Unread(unread) | Reach::Partly(unread) = reach(resource, path) {
+                return Err(Failure::unread(path.to_owned(), &unread.cause));
+            }
         }
         if resource.region.is_global() {
             self.listed_everywhere(&resource.account, kind)?;
@@ -147,18 +153,21 @@ impl<'i> World<'i> {
         Ok(())
     }
 
-    /// An error where a resource of the type may name resources of this one's type that nobody could read.
+    /// An error where a resource of the type may name resources of this one's type that nobody could read, or may be named
+    /// by an ARN that nobody could read.
     fn relations_towards(&self, resource: &Resource, kind: &ResourceType) -> Result<(), Failure> {
         let question = (kind.clone(), resource.account.clone(), resource.kind.clone());
         if let Some(known) = self.unread_relations.borrow().get(&question) {
             return known.clone().map_or(Ok(()), Err);
         }
         let path = format!("{RELATIONS}.{}", resource.kind);
-        let lost = self.of_account(kind, &resource.account).find_map(|other| match reach(other, &path) {
-            Reach::Known => None,
-            Reach::Partly(unread) | Reach::Unread(unread) => {
-                Some(Failure::unread(format!("{kind}({}).{path}", other.id), &unread.cause))
-            }
+        let lost = self.of_account(kind, &resource.account).find_map(|other| {
+            [path.as_str(), ARN].into_iter().find_map(|path| match reach(other, path) {
+                Reach::Known => None,
+                Reach::Partly(unread) | Reach::Unread(unread) => {
+                    Some(Failure::unread(format!("{kind}({}).{path}", other.id), &unread.cause))
+                }
+            })
         });
         self.unread_relations.borrow_mut().insert(question, lost.clone());
         lost.map_or(Ok(()), Err)
