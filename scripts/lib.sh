@@ -33,6 +33,17 @@ python_environment() {
   fi
 }
 
+# sarif_schema: the published schema of SARIF, out of the package of Microsoft's own matcher.
+sarif_schema() {
+  local package="@microsoft/jest-sarif@1.0.0-beta.0" folder="$cache/sarif"
+  if [ ! -f "$folder/.complete" ]; then
+    mkdir -p "$folder"
+    (cd "$folder" && npm pack --silent "$package" >/dev/null && tar -xzf ./*.tgz) || return 1
+    touch "$folder/.complete"
+  fi
+  echo "$folder/package/lib/schemas/sarif-2.1.0-rtm.5.json"
+}
+
 # need_chromium: Debian's chromium and its driver, installed when absent.
 need_chromium() {
   if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then return; fi

@@ -13,16 +13,14 @@ cargo fmt --all -- --check
 say "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 
-say "build"
-cargo build --locked --package yagura
-yagura="$CARGO_TARGET_DIR/debug/yagura"
-
 say "unit, property, protocol and rule tests"
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --workspace --no-fail-fast
 else
   cargo test --locked --workspace --no-fail-fast
 fi
+# The tests have built the program: a build of that one package would build the dependencies anew, with fewer features.
+yagura="$CARGO_TARGET_DIR/debug/yagura"
 "$yagura" rule test
 scripts/figures.sh --check
 
@@ -30,6 +28,13 @@ say "the demo's scan and the HTML report in Chromium"
 need_chromium
 python_environment
 "$venv/bin/python" tests/browser/report.py "$yagura"
+
+say "SARIF against its published schema"
+if command -v npm >/dev/null && schema="$(sarif_schema)"; then
+  "$venv/bin/python" tests/formats/sarif.py "$yagura" "$schema"
+else
+  skipped "the validation of SARIF, because npm cannot give its schema"
+fi
 
 say "the sandbox: a real moto server"
 if [ -d "$shared/sandbox" ]; then

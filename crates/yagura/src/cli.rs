@@ -3,12 +3,24 @@
 //! English stands here, beside what it explains; Japanese stands in `locales/ja/` under `help.` and is put in by
 //! [`command`]. A test keeps the two complete.
 
+mod access;
+mod access_lint;
+mod events;
+mod logs;
+
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use yagura_model::{Lang, Level};
 
+pub(crate) use self::access::{
+    AccessVerb, CompareArgs, EvalArgs, ExternalArgs, GenerateArgs, NotGrantedArgs, PolicyType, PublicArgs, SimulateArgs,
+};
+pub(crate) use self::access_lint::{LintArgs, LintKind, LintSeverity};
 use crate::words::Words;
+
+pub(crate) use events::{AlarmRunArgs, AlarmVerb, FilterTestArgs, FilterVerb, PatternTestArgs, PatternVerb};
+pub(crate) use logs::{LogsAddArgs, LogsCompactArgs, LogsStatusArgs, LogsVerb, SqlArgs};
 
 /// Yagura watches over AWS accounts: it records them, judges them by rules, and says what to fix first.
 #[derive(Debug, Parser)]
@@ -41,6 +53,9 @@ pub(crate) struct Common {
     /// Print the result and nothing else
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    /// Say on standard error what is being done; given twice, in detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 /// The forms of output.
@@ -93,6 +108,33 @@ pub(crate) enum Verb {
     Standard {
         #[command(subcommand)]
         verb: StandardVerb,
+    },
+    /// Decide requests by the policies that bind them
+    Access {
+        #[command(subcommand)]
+        verb: AccessVerb,
+    },
+    /// Keep logs: take them in, show what is there, keep the tables fit
+    Logs {
+        #[command(subcommand)]
+        verb: LogsVerb,
+    },
+    /// Ask the logs and the recorded resources a question in SQL
+    Sql(SqlArgs),
+    /// Test EventBridge event patterns
+    Pattern {
+        #[command(subcommand)]
+        verb: PatternVerb,
+    },
+    /// Test CloudWatch Logs filter patterns
+    Filter {
+        #[command(subcommand)]
+        verb: FilterVerb,
+    },
+    /// Test CloudWatch alarms and run them over recorded data
+    Alarm {
+        #[command(subcommand)]
+        verb: AlarmVerb,
     },
     /// Run one reading operation of any AWS API and print what it answered
     Api(ApiArgs),

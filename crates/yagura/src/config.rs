@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 use yagura_model::{Lang, Level};
 
+use crate::Usage;
 use crate::cli::{AccountArgs, Common};
 
 /// The configuration file's name.
@@ -59,7 +60,8 @@ struct File {
 /// The settings of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    pub(crate) data_dir: Setting<PathBuf>,
+    /// Where to keep things; see [`Config::data_dir`].
+    pub(crate) data_dir: Setting<Option<PathBuf>>,
     pub(crate) lang: Setting<Lang>,
     pub(crate) profile: Setting<Option<String>>,
     pub(crate) regions: Setting<Vec<String>>,
@@ -89,15 +91,12 @@ impl Config {
         let none = AccountArgs::default();
         let account = account.unwrap_or(&none);
 
-        let data_dir = first([
+        let data_dir = optional([
             common.data_dir.clone().map(|dir| (dir, Source::Flag("--data-dir"))),
             environment("YAGURA_DATA_DIR").map(|(dir, source)| (PathBuf::from(dir), source)),
             file.data_dir.map(|dir| (base.join(dir), from_file())),
+            default_data_dir().map(|dir| (dir, Source::Default)),
         ]);
-        let data_dir = match data_dir {
-            Some(setting) => setting,
-            None => Setting { value: default_data_dir()?, source: Source::Default },
-        };
         let lang = first([
             common.lang.map(|lang| (lang, Source::Flag("--lang"))),
             parsed::<Lang>("YAGURA_LANG")?,
@@ -138,6 +137,13 @@ impl Config {
         })
     }
 
+    /// The folder where things are kept. An error where none is given and there is no home folder to have one in: only
+    /// what keeps something, or shows what is kept, asks.
+    pub(crate) fn data_dir(&self) -> Result<&Path> {
+        let dir = self.data_dir.value.as_deref();
+        dir.ok_or_else(|| Usage("there is no home folder: give --data-dir".to_owned()).into())
+    }
+
     /// Name, value and source of every setting, in the order of the file's documentation.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String, String)> {
         fn row<T>(
@@ -149,7 +155,9 @@ impl Config {
         }
         let option = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         vec![
-            row("data_dir", &self.data_dir, |dir| dir.display().to_string()),
+            row("data_dir", &self.data_dir, |dir| {
+                dir.as_ref().map_or_else(|| "-".to_owned(), |dir| dir.display().to_string())
+            }),
             row("lang", &self.lang, |lang| lang.code().to_owned()),
             row("profile", &self.profile, option),
             row("regions", &self.regions, |list| if list.is_empty() { "-".to_owned() } else { list.join(",") }),
@@ -206,18 +214,12 @@ fn locale_lang() -> Option<(Lang, Source)> {
     None
 }
 
-fn default_data_dir() -> Result<PathBuf> {
-    if let Some(dir) = Environment::get("XDG_DATA_HOME") {
-        return Ok(PathBuf::from(dir).join("yagura"));
+fn default_data_dir() -> Option<PathBuf> {
+    if let Some(dir) = Environment::get("XDG_DATA_HOME").or_else(|| Environment::get("LOCALAPPDATA")) {
+        return Some(PathBuf::from(dir).join("yagura"));
     }
-    if let Some(dir) = Environment::get("LOCALAPPDATA") {
-        return Ok(PathBuf::from(dir).join("yagura"));
-    }
-    let home = Environment::get("HOME").ok_or_else(|| anyhow!("there is no home folder: give --data-dir"))?;
-    if cfg!(target_os = "macos") {
-        return Ok(PathBuf::from(home).join("Library/Application Support/yagura"));
-    }
-    Ok(PathBuf::from(home).join(".local/share/yagura"))
+    let below = if cfg!(target_os = "macos") { "Library/Application Support/yagura" } else { ".local/share/yagura" };
+    Environment::get("HOME").map(|home| PathBuf::from(home).join(below))
 }
 
 fn read_file(given: Option<&Path>) -> Result<(File, PathBuf)> {

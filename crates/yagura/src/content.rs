@@ -4,18 +4,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use include_dir::{Dir, include_dir};
-use serde_json::Value;
 use yagura_analyze::standards::Standard;
 use yagura_aws::model::Models;
+use yagura_collect::ReadPolicy;
 use yagura_collect::types::ResourceTypes;
 use yagura_model::RuleName;
 use yagura_rules::{Control, Engine, RuleSet};
 
 use crate::Usage;
 
+/// The rule files as they are written, for what asks for their tests.
 static RULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../rules");
-static RESOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../resources");
-static STANDARDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../standards");
+static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sources");
+
+// What every start reads, as the build script packs it: paths and contents.
+static PACKED_RULES: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
+static PACKED_RESOURCES: &str = include_str!(concat!(env!("OUT_DIR"), "/resources.json"));
+static PACKED_STANDARDS: &str = include_str!(concat!(env!("OUT_DIR"), "/standards.json"));
 
 /// Attributes that AWS changes by itself, all the time: their latest value is kept, a change makes no version.
 pub(crate) const VOLATILE_ATTRIBUTES: &[&str] = &[
@@ -54,7 +59,7 @@ impl Content {
     /// that silently does not run would be taken for one that passes.
     pub(crate) fn load(more: &[PathBuf]) -> Result<Self> {
         let library = yagura_analyze::library().context("lending functions to the rules")?;
-        let mut files = built_in_rule_files();
+        let mut files = unpacked(PACKED_RULES)?;
         for dir in more {
             files.extend(rule_files(dir)?);
         }
@@ -65,8 +70,8 @@ impl Content {
             bail!("{first}{rest}");
         }
         let mut standards = Vec::new();
-        for (path, text) in files_of(&STANDARDS) {
-            standards.push(Standard::parse(&path, text, &rules)?);
+        for (path, text) in unpacked(PACKED_STANDARDS)? {
+            standards.push(Standard::parse(&path, &text, &rules)?);
         }
         Ok(Self { engine: Engine::new(rules), standards })
     }
@@ -86,29 +91,55 @@ impl Content {
     }
 }
 
-/// The built-in rule files, by their paths below `rules/`.
+/// The built-in controls of these names with the tests of their files.
+pub(crate) fn with_tests(names: &[&RuleName]) -> Result<RuleSet> {
+    let library = yagura_analyze::library().context("lending functions to the rules")?;
+    let wanted = |path: &str| {
+        let name = path.strip_prefix("controls/").and_then(|path| path.strip_suffix(".yml"));
+        name.is_none_or(|name| names.iter().any(|wanted| wanted.as_str() == name))
+    };
+    let files = built_in_rule_files().into_iter().filter(|(path, _)| wanted(path));
+    let (rules, errors) = RuleSet::load_files(files, &library);
+    match errors.first() {
+        None => Ok(rules),
+        Some(error) => Err(anyhow!("{error}").context("a built-in rule cannot be used")),
+    }
+}
+
+fn unpacked(packed: &str) -> Result<Vec<(String, String)>> {
+    serde_json::from_str(packed).context("the built-in content cannot be read")
+}
+
+/// The built-in rule files as they are written, by their paths below `rules/`.
 pub(crate) fn built_in_rule_files() -> Vec<(String, String)> {
     files_of(&RULES).into_iter().map(|(path, text)| (path, text.to_owned())).collect()
 }
 
+/// The built-in log sources, besides the one that the lake knows by itself.
+pub(crate) fn log_sources() -> Result<Vec<yagura_lake::source::Source>> {
+    let folders = SOURCES.dirs().filter_map(|dir| {
+        let mapping = dir.get_file(dir.path().join("source.yml"))?.contents_utf8()?;
+        Some((dir.path().to_str()?, mapping))
+    });
+    yagura_lake::mapped::sources(folders).context("a built-in log source cannot be used")
+}
+
 /// The built-in resource types.
 pub(crate) fn resource_types() -> Result<ResourceTypes> {
-    let files = files_of(&RESOURCES);
-    let (types, errors) = ResourceTypes::load_files(files.iter().map(|(path, text)| (path.as_str(), *text)));
+    let files = unpacked(PACKED_RESOURCES)?;
+    let (types, errors) = ResourceTypes::load_files(files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
     match errors.first() {
         None => Ok(types),
         Some(error) => Err(anyhow!("{error}").context("a built-in resource type cannot be used")),
     }
 }
 
-/// The documents of the least read-only policy; one, unless IAM's size limit asks for more.
-pub(crate) fn iam_policy(types: &ResourceTypes) -> Result<Value> {
+/// The least read-only policy: its documents (one, unless IAM's size limit asks for more), and what each permission is
+/// needed for.
+pub(crate) fn iam_policy(types: &ResourceTypes) -> Result<ReadPolicy> {
     let models = Models::embedded().context("the API models cannot be read")?;
-    let action = |service: &str, operation: &str| {
-        let service = models.service(service)?;
-        service.operation(operation).map(|operation| operation.iam_action.to_string())
-    };
-    Ok(Value::Array(yagura_collect::iam_policy(types, action).documents))
+    let action = |service: &str, operation: &str| models.iam_action(service, operation).map(str::to_owned);
+    Ok(yagura_collect::iam_policy(types, action))
 }
 
 /// A rule file, or every rule file of a folder, by their paths as `load_files` wants them.
@@ -146,6 +177,36 @@ fn rule_path(path: &Path) -> String {
     }
     let start = parts.len().saturating_sub(2);
     format!("controls/{}", parts.get(start..).unwrap_or_default().join("/"))
+}
+
+/// The built-in files of one folder of `rules/` (`alarms`, `events`).
+pub(crate) fn built_in_files(folder: &str) -> Vec<(String, String)> {
+    let prefix = format!("{folder}/");
+    built_in_rule_files().into_iter().filter(|(path, _)| path.starts_with(&prefix)).collect()
+}
+
+/// A file, or every `.yml` file of a folder, by the paths that a person knows them by.
+pub(crate) fn files_by_path(path: &Path) -> Result<Vec<(String, String)>> {
+    if path.is_file() {
+        return Ok(vec![(path.display().to_string(), read(path)?)]);
+    }
+    let mut found = Vec::new();
+    let mut waiting = vec![path.to_path_buf()];
+    while let Some(dir) = waiting.pop() {
+        for entry in std::fs::read_dir(&dir).with_context(|| format!("cannot read `{}`", dir.display()))? {
+            let entry = entry.with_context(|| format!("cannot read `{}`", dir.display()))?.path();
+            if entry.is_dir() {
+                waiting.push(entry);
+            } else if entry.extension().is_some_and(|ending| ending == "yml") {
+                found.push((entry.display().to_string(), read(&entry)?));
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(Usage(format!("there are no rules (`*.yml`) in `{}`", path.display())).into());
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -186,13 +247,81 @@ mod tests {
         }
     }
 
+    static RESOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../resources");
+    static STANDARDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../standards");
+
+    fn written_rules() -> RuleSet {
+        let (rules, errors) = RuleSet::load_files(built_in_rule_files(), &yagura_analyze::library().unwrap());
+        assert_eq!(errors, []);
+        rules
+    }
+
+    /// Everything of a control but its tests; what it reads is known only of an expression that compiles.
+    fn shown(control: &Control) -> String {
+        let Control { name, id, title, why, fix, level, aws, subjects, command, minutes, when, logic, cases: _ } =
+            control;
+        format!(
+            "{:#?}",
+            (name, id, title, why, (fix, level, aws, subjects), (command, minutes, when, logic), control.reads())
+        )
+    }
+
+    #[test]
+    fn an_identifier_of_config_names_every_rule_that_carries_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("controls/ours");
+        std::fs::create_dir_all(&path).unwrap();
+        let rule = RULES.get_file("controls/s3/bucket-object-lock-enabled.yml").unwrap().contents_utf8().unwrap();
+        let rule: String = rule
+            .lines()
+            .map(|line| match line.split(": ").next() {
+                Some("id") => "id: 00000000-0000-4000-8000-000000000001\n".to_owned(),
+                Some("aws") => "aws: [S3_BUCKET_DEFAULT_LOCK_ENABLED]\n".to_owned(),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        std::fs::write(path.join("buckets-locked.yml"), rule).unwrap();
+        let content = Content::load(&[dir.path().to_path_buf()]).unwrap();
+        let names: Vec<&str> = content
+            .controls_named("s3_bucket_default_lock_enabled")
+            .iter()
+            .map(|control| control.name.as_str())
+            .collect();
+        assert_eq!(names, ["ours/buckets-locked", "s3/bucket-object-lock-enabled"]);
+    }
+
+    #[test]
+    fn what_is_packed_is_what_is_written() {
+        let (packed, written) = (Content::load(&[]).unwrap(), written_rules());
+        assert_eq!(packed.rules().tables(), written.tables());
+        assert_eq!(packed.rules().controls().len(), written.controls().len());
+        for (packed, written) in packed.rules().controls().iter().zip(written.controls()) {
+            assert_eq!(shown(packed), shown(written));
+        }
+        let standards = files_of(&STANDARDS);
+        assert_eq!(packed.standards.len(), standards.len());
+        for (packed, (path, text)) in packed.standards.iter().zip(standards) {
+            assert_eq!(format!("{packed:#?}"), format!("{:#?}", Standard::parse(&path, text, &written).unwrap()));
+        }
+        let files = files_of(&RESOURCES);
+        let (written, errors) = ResourceTypes::load_files(files.iter().map(|(path, text)| (path.as_str(), *text)));
+        assert_eq!(errors, []);
+        let packed = resource_types().unwrap();
+        assert_eq!(packed.len(), written.len());
+        for (packed, written) in packed.iter().zip(written.iter()) {
+            let without_tests = |shown: String| shown.rsplit_once("\n    tests: ").map(|(before, _)| before.to_owned());
+            assert_eq!(without_tests(format!("{packed:#?}")), without_tests(format!("{written:#?}")));
+        }
+    }
+
     #[test]
     fn everything_built_in_can_be_used_and_passes_its_tests() {
-        let content = Content::load(&[]).unwrap();
-        let report = yagura_rules::test_rules(&content.engine);
+        let rules = written_rules();
+        let count = rules.controls().len();
+        let report = yagura_rules::test_rules(&Engine::new(rules));
         assert_eq!(report.failures, []);
-        assert!(report.run > content.rules().controls().len());
-        assert!(!resource_types().unwrap().is_empty());
+        assert!(report.run > count);
+        let content = Content::load(&[]).unwrap();
         assert!(content.standards.iter().all(|standard| !standard.requirements.is_empty()));
     }
 }

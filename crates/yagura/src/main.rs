@@ -6,9 +6,13 @@
 mod cli;
 mod config;
 mod content;
+mod errors;
+mod log;
+mod objects;
 mod pipeline;
 mod print;
 mod report;
+mod usage;
 mod verbs;
 mod words;
 
@@ -52,15 +56,17 @@ pub(crate) fn now() -> DateTime<Utc> {
 }
 
 fn main() -> ExitCode {
+    // Two crates bring a provider each, and rustls then takes neither by itself. One that is set already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let words = match Words::of(help_lang()) {
         Ok(words) => words,
-        Err(error) => return failed("yagura:", &error),
+        Err(error) => return failed("yagura:", &error, Lang::En),
     };
     let matches = match cli::command(&words).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and version are no failures; a broken pipe while printing them is nobody's concern.
-            let _ = error.print();
+            usage::print(&error, &words);
+            // Help and version are no failures.
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Clean.into() };
         }
     };
@@ -68,18 +74,21 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.format(&mut Cli::command()).exit(),
     };
+    if let Err(error) = log::start(cli.common.verbose, cli.common.quiet) {
+        return failed(words.get("error.prefix"), &error, words.lang());
+    }
     let config = match Config::load(&cli.common, verbs::account_args(&cli.verb)) {
         Ok(config) => config,
-        Err(error) => return failed(words.get("error.prefix"), &error),
+        Err(error) => return failed(words.get("error.prefix"), &error, words.lang()),
     };
     let words = match Words::of(config.lang.value) {
         Ok(words) => words,
-        Err(error) => return failed("yagura:", &error),
+        Err(error) => return failed("yagura:", &error, words.lang()),
     };
     match verbs::run(cli, &config, &words) {
         Ok(exit) => exit.into(),
         Err(error) if is_broken_pipe(&error) => Exit::Clean.into(),
-        Err(error) => failed(words.get("error.prefix"), &error),
+        Err(error) => failed(words.get("error.prefix"), &error, words.lang()),
     }
 }
 
@@ -92,27 +101,16 @@ fn help_lang() -> Lang {
         None => None,
     });
     let locale = ["YAGURA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(Environment::get);
-    match flag.or(locale) {
+    // What is no language is told in that of the locale.
+    match flag.filter(|flag| flag.parse::<Lang>().is_ok()).or(locale) {
         Some(lang) if lang.starts_with("ja") => Lang::Ja,
         _ => Lang::En,
     }
 }
 
 /// Prints the error and its causes as one sentence.
-fn failed(prefix: &str, error: &anyhow::Error) -> ExitCode {
-    let mut sentence = String::new();
-    let mut last = String::new();
-    for cause in error.chain() {
-        let text = cause.to_string();
-        if text != last && !last.ends_with(&text) {
-            if !sentence.is_empty() {
-                sentence.push_str(": ");
-            }
-            sentence.push_str(&text);
-        }
-        last = text;
-    }
-    eprintln!("{prefix} {sentence}");
+fn failed(prefix: &str, error: &anyhow::Error, lang: Lang) -> ExitCode {
+    eprintln!("{prefix} {}", errors::sentence(error, lang));
     if error.is::<Interrupted>() {
         return Exit::Interrupted.into();
     }

@@ -12,11 +12,12 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
+use tracing::info;
 use yagura_aws::client::{ClientOptions, Limits, ReadClient, RetryPolicy, TransportLimits};
 use yagura_aws::credentials::{Environment, Session, SessionOptions};
 use yagura_aws::model::Models;
 use yagura_collect::bundle::Header;
-use yagura_collect::{BundleReader, BundleWriter, Collector, Progress, Scope, collector};
+use yagura_collect::{Api, BundleReader, BundleWriter, Call, Collector, Failure, Pages, Progress, Scope, collector};
 use yagura_model::{AccountId, Inventory, Observation, Region, ResourceType, RuleName, Verdict};
 use yagura_record::{Ledger, ScanInfo};
 use yagura_rules::Engine;
@@ -65,7 +66,22 @@ pub(crate) fn judge(
     rules: Option<&BTreeSet<RuleName>>,
 ) -> Vec<Verdict> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    engine.judge_all(inventory, now, threads, |control| rules.is_none_or(|rules| rules.contains(&control.name)))
+    let started = crate::now();
+    let verdicts =
+        engine.judge_all(inventory, now, threads, |control| rules.is_none_or(|rules| rules.contains(&control.name)));
+    let resources = inventory.resources().len();
+    info!(
+        resources,
+        verdicts = verdicts.len(),
+        milliseconds = milliseconds_since(started),
+        threads,
+        "resources judged"
+    );
+    verdicts
+}
+
+fn milliseconds_since(started: DateTime<Utc>) -> i64 {
+    (crate::now() - started).num_milliseconds()
 }
 
 /// The runtime that calls and writes run on.
@@ -86,6 +102,26 @@ impl collector::Clock for SystemClock {
     }
 }
 
+/// Signs in as the configuration says.
+pub(crate) async fn session(config: &Config, words: &Words) -> Result<Session> {
+    let prompt = words.get("mfa.prompt").to_owned();
+    let options = SessionOptions {
+        profile: config.profile.value.clone(),
+        region: config.regions.value.first().cloned(),
+        endpoint_url: config.endpoint_url.value.clone(),
+        environment: Environment {
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            home: crate::config::Environment::get("HOME").map(PathBuf::from),
+        },
+        mfa: Some(Arc::new(move |_: &str, serial: &str| ask_code(&prompt, serial))),
+        clock: Arc::new(|| SystemTime::from(crate::now())),
+        transport: TransportLimits::default(),
+    };
+    Ok(Session::load(options).await?)
+}
+
 /// A connected account.
 pub(crate) struct Live {
     api: yagura_collect::Live,
@@ -94,22 +130,7 @@ pub(crate) struct Live {
 impl Live {
     /// Signs in as the configuration says; sends nothing yet.
     pub(crate) async fn connect(config: &Config, words: &Words) -> Result<Self> {
-        let prompt = words.get("mfa.prompt").to_owned();
-        let session = Session::load(SessionOptions {
-            profile: config.profile.value.clone(),
-            region: config.regions.value.first().cloned(),
-            endpoint_url: config.endpoint_url.value.clone(),
-            environment: Environment {
-                variables: std::env::vars_os()
-                    .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                    .collect(),
-                home: crate::config::Environment::get("HOME").map(PathBuf::from),
-            },
-            mfa: Some(Arc::new(move |_: &str, serial: &str| ask_code(&prompt, serial))),
-            clock: Arc::new(|| SystemTime::from(crate::now())),
-            transport: TransportLimits::default(),
-        })
-        .await?;
+        let session = session(config, words).await?;
         let models = Models::embedded().context("the API models cannot be read")?;
         let options = ClientOptions {
             limits: Limits { api_calls_max: Some(config.max_api_calls.value), ..Limits::default() },
@@ -149,11 +170,43 @@ impl Live {
     }
 }
 
+/// How much of an account is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// All of it.
+    Everything,
+    /// The first resource of each type: enough to know which calls are answered.
+    OneOfEach,
+}
+
+/// An account of which the first page of everything is all.
+struct FirstPages<'a>(&'a yagura_collect::Live);
+
+impl Api for FirstPages<'_> {
+    fn call<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<serde_json::Value, Failure>> {
+        self.0.call(call)
+    }
+
+    fn pages<'a>(&'a self, call: Call<'a>, _: usize) -> BoxFuture<'a, Pages> {
+        Box::pin(async move {
+            match self.0.call(call).await {
+                Ok(page) => Pages { pages: vec![page], failure: None },
+                Err(failure) => Pages { pages: Vec::new(), failure: Some(failure) },
+            }
+        })
+    }
+
+    fn iam_action(&self, service: &str, operation: &str) -> Option<String> {
+        self.0.iam_action(service, operation)
+    }
+}
+
 /// Reads an account: the types of `kinds`, or all.
 pub(crate) fn read_live(
     config: &Config,
     kinds: Option<BTreeSet<ResourceType>>,
     keep: &Keep,
+    depth: Depth,
     quiet: bool,
     words: &Words,
 ) -> Result<Seen> {
@@ -170,9 +223,14 @@ pub(crate) fn read_live(
             types: kinds,
         };
         let collector = Collector::new(types);
+        let first_pages = FirstPages(live.api());
+        let (collector, api): (_, &dyn Api) = match depth {
+            Depth::Everything => (collector, live.api()),
+            Depth::OneOfEach => (collector.one_of_each(), &first_pages),
+        };
         let progress = Bar::start(collector.progress(), quiet, words);
         let (sender, receiver) = mpsc::channel(OBSERVATIONS_WAITING_MAX);
-        let reading = collector.run(&scope, live.api(), &SystemClock, sender);
+        let reading = collector.run(&scope, api, &SystemClock, sender);
         let keeping = keep_all(receiver, config, keep, &scope);
         let kept = tokio::select! {
             both = async { tokio::join!(reading, keeping) } => match both {
@@ -250,13 +308,13 @@ async fn keep_all(
 
 /// Reads a bundle: nothing of it is judged unless all of it is whole.
 pub(crate) fn read_bundle(path: &Path) -> Result<Seen> {
+    let started = crate::now();
     let unusable = || format!("the bundle `{}` cannot be used", path.display());
-    let mut reader = BundleReader::open(path).with_context(unusable)?;
-    let (header, at) = (reader.header().clone(), reader.finished());
+    let reader = BundleReader::open(path).with_context(unusable)?;
+    let header = reader.header().clone();
     let mut inventory = Inventory::default();
-    for observation in reader.observations().with_context(unusable)? {
-        inventory.add(observation.with_context(unusable)?.seen);
-    }
+    let at = reader.read(|observation| inventory.add(observation.seen)).with_context(unusable)?.finished;
+    info!(resources = inventory.resources().len(), milliseconds = milliseconds_since(started), "bundle read");
     Ok(Seen {
         source: header.account.to_string(),
         accounts: vec![header.account],
@@ -269,11 +327,16 @@ pub(crate) fn read_bundle(path: &Path) -> Result<Seen> {
 
 /// The ledger of the data folder, made where there is none.
 pub(crate) async fn open_ledger(config: &Config) -> Result<Ledger> {
-    Ok(Ledger::open(&config.data_dir.value).await?)
+    Ok(Ledger::open(config.data_dir()?).await?)
 }
 
 /// What the ledger knows of every account now.
 pub(crate) fn read_ledger(config: &Config, words: &Words) -> Result<Seen> {
+    read_ledger_at(config, words, None)
+}
+
+/// What the ledger knew of every account at a time; now, where none is given.
+pub(crate) fn read_ledger_at(config: &Config, words: &Words, time: Option<DateTime<Utc>>) -> Result<Seen> {
     runtime()?.block_on(async {
         let ledger = open_ledger(config).await?;
         let reader = ledger.reader().await?;
@@ -285,7 +348,7 @@ pub(crate) fn read_ledger(config: &Config, words: &Words) -> Result<Seen> {
         let regions: BTreeSet<Region> = scans.iter().flat_map(|scan| scan.regions.iter().cloned()).collect();
         let mut inventory = Inventory::default();
         for account in &accounts {
-            for observation in reader.snapshot(account, None).await? {
+            for observation in reader.snapshot(account, time).await? {
                 inventory.add(observation.seen);
             }
         }
@@ -295,7 +358,7 @@ pub(crate) fn read_ledger(config: &Config, words: &Words) -> Result<Seen> {
             source: names.join(", "),
             accounts: accounts.iter().cloned().collect(),
             regions: regions.into_iter().collect(),
-            at,
+            at: time.unwrap_or(at),
             inventory,
             calls: Vec::new(),
         })
@@ -304,7 +367,7 @@ pub(crate) fn read_ledger(config: &Config, words: &Words) -> Result<Seen> {
 
 /// How many scans the data folder holds; none where there is no ledger yet, and none is made.
 pub(crate) fn recorded_scans(config: &Config) -> Result<usize> {
-    if !config.data_dir.value.is_dir() {
+    if !config.data_dir.value.as_ref().is_some_and(|dir| dir.is_dir()) {
         return Ok(0);
     }
     runtime()?.block_on(async {

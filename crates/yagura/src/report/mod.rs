@@ -10,6 +10,7 @@ mod ocsf;
 mod sarif;
 mod table;
 
+pub(crate) use sarif::write_run as write_sarif;
 pub(crate) use table::{level_key, plain_table};
 
 use std::collections::{BTreeMap, HashMap};

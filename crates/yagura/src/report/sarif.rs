@@ -1,6 +1,7 @@
 //! SARIF 2.1.0 (OASIS), as code scanning reads it: a result for each failed or unjudged resource.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ pub(super) fn write(report: &Report<'_>, words: &Words, out: &mut dyn Write) -> 
         {
             members.insert(
                 "physicalLocation".to_owned(),
-                json!({ "artifactLocation": { "uri": file }, "region": { "startLine": line } }),
+                json!({ "artifactLocation": { "uri": uri(file) }, "region": { "startLine": line } }),
             );
         }
         results.push(json!({
@@ -52,6 +53,11 @@ pub(super) fn write(report: &Report<'_>, words: &Words, out: &mut dyn Write) -> 
             "properties": { "evidence": row.evidence, "account": row.account, "region": row.region },
         }));
     }
+    write_run(&rules, &results, words, out)
+}
+
+/// Writes one run of these rules and results.
+pub(crate) fn write_run(rules: &[Value], results: &[Value], words: &Words, out: &mut dyn Write) -> io::Result<()> {
     let document = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -60,7 +66,7 @@ pub(super) fn write(report: &Report<'_>, words: &Words, out: &mut dyn Write) -> 
                 "name": "Yagura",
                 "version": env!("CARGO_PKG_VERSION"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "language": lang.code(),
+                "language": words.lang().code(),
                 "rules": rules,
             } },
             "columnKind": "unicodeCodePoints",
@@ -69,6 +75,22 @@ pub(super) fn write(report: &Report<'_>, words: &Words, out: &mut dyn Write) -> 
     });
     serde_json::to_writer_pretty(&mut *out, &document)?;
     out.write_all(b"\n")
+}
+
+/// A path as a URI reference (RFC 3986): what is neither unreserved nor a slash is escaped.
+fn uri(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
+            b'\\' => uri.push('/'),
+            other => {
+                // Writing to a `String` does not fail.
+                let _ = write!(uri, "%{other:02X}");
+            }
+        }
+    }
+    uri
 }
 
 fn level(level: Level) -> &'static str {
@@ -87,5 +109,22 @@ fn security_severity(level: Level) -> &'static str {
         Level::Medium => "5.5",
         Level::Low => "3.0",
         Level::Informational => "0.0",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_becomes_a_uri() {
+        for (path, expected) in [
+            ("a/b.yml", "a/b.yml"),
+            ("my stack%.yml", "my%20stack%25.yml"),
+            ("櫓.yml", "%E6%AB%93.yml"),
+            ("a\\b", "a/b"),
+        ] {
+            assert_eq!(uri(path), expected);
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::content::{self, Content};
 use crate::pipeline;
 use crate::report::Report;
 use crate::words::Words;
-use crate::{Exit, Usage, print};
+use crate::{Exit, Usage, errors, print};
 
 /// The account that a template is judged for: what it names is not in any account yet.
 const NO_ACCOUNT: &str = "000000000000";
@@ -58,7 +58,7 @@ fn by_guard(common: &Common, args: &CheckArgs, words: &Words) -> Result<Exit> {
             }
             Err(error) => {
                 errors += 1;
-                eprintln!("{} {error:#}", words.get("error.prefix"));
+                eprintln!("{} {}", words.get("error.prefix"), errors::sentence(&error, words.lang()));
             }
         }
     }
@@ -97,7 +97,7 @@ fn by_controls(common: &Common, args: &CheckArgs, config: &Config, words: &Words
             Ok(template) => template,
             Err(error) => {
                 errors += 1;
-                eprintln!("{} {error:#}", words.get("error.prefix"));
+                eprintln!("{} {}", words.get("error.prefix"), errors::sentence(&error, words.lang()));
                 continue;
             }
         };

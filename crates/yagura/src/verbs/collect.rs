@@ -6,14 +6,14 @@ use yagura_model::Listing;
 
 use crate::cli::{CollectArgs, Common, Format};
 use crate::config::Config;
-use crate::pipeline::{self, Keep};
+use crate::pipeline::{self, Depth, Keep};
 use crate::words::Words;
 use crate::{Exit, print};
 
 /// Reads an account into the ledger, and into a bundle where one is asked for.
 pub(super) fn run(common: &Common, args: &CollectArgs, config: &Config, words: &Words) -> Result<Exit> {
     let keep = Keep { ledger: !args.no_record, bundle: args.bundle.clone() };
-    let seen = pipeline::read_live(config, None, &keep, common.quiet, words)?;
+    let seen = pipeline::read_live(config, None, &keep, Depth::Everything, common.quiet, words)?;
     let resources = seen.inventory.resources().len();
     let unlisted = seen.inventory.listings().filter(|(.., listing)| matches!(listing, Listing::Unread(_))).count();
     let gaps = unlisted + seen.inventory.resources().iter().map(|resource| resource.unread.len()).sum::<usize>();

@@ -1,20 +1,30 @@
 //! One module a verb.
 
+mod access;
+mod alarm;
 mod api;
+mod batch;
 mod check;
 mod collect;
 mod config;
 mod doctor;
+mod filter;
+mod hours;
+mod logs;
 mod pages;
+mod pattern;
 mod record;
 mod rule;
 mod scan;
+mod sql;
 mod standard;
 
 use anyhow::Result;
 
 use crate::Exit;
-use crate::cli::{AccountArgs, Cli, ConfigVerb, RuleVerb, StandardVerb, Verb};
+use crate::cli::{
+    AccountArgs, AlarmVerb, Cli, ConfigVerb, FilterVerb, LogsVerb, PatternVerb, RuleVerb, StandardVerb, Verb,
+};
 use crate::config::Config;
 use crate::words::Words;
 
@@ -25,6 +35,7 @@ pub(crate) fn account_args(verb: &Verb) -> Option<&AccountArgs> {
         Verb::Collect(args) => Some(&args.account),
         Verb::Api(args) => Some(&args.account),
         Verb::Doctor(args) => Some(args),
+        Verb::Logs { verb: LogsVerb::Add(args) } => Some(&args.account),
         _ => None,
     }
 }
@@ -48,6 +59,15 @@ pub(crate) fn run(cli: Cli, config: &Config, words: &Words) -> Result<Exit> {
         }
         Verb::Standard { verb: StandardVerb::List } => standard::list(common, words),
         Verb::Standard { verb: StandardVerb::Show { standard } } => standard::show(common, &standard, words),
+        Verb::Access { verb } => access::run(common, &verb, config, words),
+        Verb::Logs { verb: LogsVerb::Add(args) } => logs::add(common, &args, config, words),
+        Verb::Logs { verb: LogsVerb::Status(args) } => logs::status(common, &args, config, words),
+        Verb::Logs { verb: LogsVerb::Compact(args) } => logs::compact(common, &args, config, words),
+        Verb::Sql(args) => sql::run(common, &args, config, words),
+        Verb::Pattern { verb: PatternVerb::Test(args) } => pattern::test(common, &args, words),
+        Verb::Filter { verb: FilterVerb::Test(args) } => filter::test(common, &args, words),
+        Verb::Alarm { verb: AlarmVerb::Test { paths } } => alarm::test(common, &paths, words),
+        Verb::Alarm { verb: AlarmVerb::Run(args) } => alarm::run(common, &args, words),
         Verb::Api(args) => api::run(common, &args, config, words),
         Verb::IamPolicy => pages::iam_policy(common),
         Verb::Config { verb: ConfigVerb::Explain } => config::explain(common, config, words),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use yagura_model::Lang;
 
 use crate::cli::{self, Common};
@@ -13,7 +14,8 @@ use crate::{Exit, print};
 
 /// `yagura iam-policy`.
 pub(super) fn iam_policy(common: &Common) -> Result<Exit> {
-    print::document(common, &content::iam_policy(&content::resource_types()?)?)?;
+    let policy = content::iam_policy(&content::resource_types()?)?;
+    print::document(common, &Value::Array(policy.documents))?;
     Ok(Exit::Clean)
 }
 

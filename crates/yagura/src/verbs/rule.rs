@@ -50,7 +50,15 @@ pub(super) fn show(common: &Common, id: &str, words: &Words) -> Result<Exit> {
     let content = Content::load(&[])?;
     let controls = named(&content, id, words)?;
     if matches!(common.output, Some(Format::Json | Format::Ndjson)) || common.query.is_some() {
-        let shown: Vec<Value> = controls.iter().map(|control| described(control, &content, words)).collect();
+        // What every start reads has no tests.
+        let names: Vec<_> = controls.iter().map(|control| &control.name).collect();
+        let tested = content::with_tests(&names)?;
+        let shown: Vec<Value> = tested
+            .controls()
+            .iter()
+            .filter(|control| names.contains(&&control.name))
+            .map(|control| described(control, &content, words))
+            .collect();
         print::document(common, &Value::Array(shown))?;
         return Ok(Exit::Clean);
     }

@@ -12,7 +12,7 @@ use yagura_rules::RuleSet;
 use crate::cli::{Common, Format, ScanArgs};
 use crate::config::Config;
 use crate::content::Content;
-use crate::pipeline::{self, Keep, Seen};
+use crate::pipeline::{self, Depth, Keep, Seen};
 use crate::report::Report;
 use crate::words::Words;
 use crate::{Exit, Usage, print};
@@ -28,7 +28,7 @@ pub(super) fn run(common: &Common, args: &ScanArgs, config: &Config, words: &Wor
         (None, false) => {
             let kinds = chosen.rules.as_ref().map(|rules| needed_types(content.rules(), rules));
             let keep = Keep { ledger: !args.no_record, bundle: None };
-            pipeline::read_live(config, kinds, &keep, common.quiet, words)?
+            pipeline::read_live(config, kinds, &keep, Depth::Everything, common.quiet, words)?
         }
     };
     let now = crate::now();
@@ -117,7 +117,15 @@ pub(super) fn print_report(
         let mut document = Vec::new();
         report.write(Format::Json, words, &mut document)?;
         let found = print::queried(query, &serde_json::from_slice(&document)?)?;
-        let plain = Common { query: None, data_dir: None, config: None, lang: None, output: None, quiet: common.quiet };
+        let plain = Common {
+            query: None,
+            data_dir: None,
+            config: None,
+            lang: None,
+            output: None,
+            quiet: common.quiet,
+            verbose: 0,
+        };
         return print::document(&plain, &found);
     }
     if let Some(path) = out {
