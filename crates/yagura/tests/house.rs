@@ -15,6 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("yagura-collect", &["yagura-model", "yagura-aws"]),
     ("yagura-record", &["yagura-model"]),
     ("yagura-lake", &["yagura-model"]),
+    ("yagura-cluster", &["yagura-model", "yagura-lake"]),
+    ("yagura-detect", &["yagura-model", "yagura-rules", "yagura-access"]),
     ("yagura-analyze", &["yagura-model", "yagura-rules", "yagura-access", "yagura-record"]),
     (
         "yagura",
@@ -26,6 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "yagura-collect",
             "yagura-record",
             "yagura-lake",
+            "yagura-cluster",
+            "yagura-detect",
             "yagura-analyze",
         ],
     ),
