@@ -18,7 +18,7 @@ use client_server::{
     Server, Step, answer, client, client_of, environment, json_error, options, quick, session, xml_error,
 };
 use serde_json::{Value, json};
-use yagura_aws::client::{FailureKind, Limits, WriteClient};
+use yagura_aws::client::{FailureKind, Limits, Queue, QueueClient, WriteClient};
 use yagura_aws::credentials::Session;
 use yagura_aws::model::Models;
 use yagura_model::{Cause, CouldNotLook};
@@ -389,4 +389,38 @@ async fn what_the_endpoint_rules_refuse_is_not_sent() {
     assert_eq!(failure.kind, FailureKind::NotImplemented);
     assert!(failure.message.starts_with("there is no endpoint: "), "{failure}");
     assert_eq!(client.requests_sent(), 0);
+}
+
+#[tokio::test]
+async fn messages_of_a_queue_are_taken_given_back_and_removed() {
+    let message = r#"{"MessageId": "m-1", "ReceiptHandle": "r-1", "Body": "{}", "MD5OfBody": "99914b932bd37a50b983c5e7c90ae93b"}"#;
+    let server = Server::start([
+        answer(200, &format!(r#"{{"Messages": [{message}]}}"#)),
+        answer(200, "{}"),
+        answer(200, "{}"),
+        answer(200, "{}"),
+        answer(200, r#"{"Messages": [{"MessageId": "m-1"}]}"#),
+    ])
+    .await;
+    let session = std::sync::Arc::new(session(&server).await.unwrap());
+    let client = QueueClient::new(Models::embedded().unwrap(), session, quick()).unwrap();
+    let queue = Queue::parse("https://sqs.eu-west-1.amazonaws.com/111122223333/trail", "us-east-1").unwrap();
+    let (wait, hidden) = (Duration::from_secs(10), Duration::from_mins(15));
+    let messages = client.receive(&queue, wait, hidden).await.unwrap();
+    assert_eq!((messages.len(), &*messages[0].id, &*messages[0].body), (1, "m-1", "{}"));
+    client.give_back(&queue, &messages[0], Duration::ZERO).await.unwrap();
+    client.remove(&queue, &messages[0]).await.unwrap();
+    assert_eq!(client.receive(&queue, wait, hidden).await.unwrap(), []);
+    assert_eq!(client.receive(&queue, wait, hidden).await.unwrap_err().kind, FailureKind::Malformed);
+    let asked = server.asked();
+    let operations: Vec<_> = asked.iter().map(|asked| asked.headers["x-amz-target"].as_str()).collect();
+    let expected = ["ReceiveMessage", "ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage", "ReceiveMessage"];
+    assert_eq!(operations, expected.map(|name| format!("AmazonSQS.{name}")));
+    let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/trail";
+    let bodies: Vec<Value> = asked.iter().map(|asked| serde_json::from_str(&asked.body).unwrap()).collect();
+    let taken = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 10, "VisibilityTimeout": 900});
+    assert_eq!(bodies[0], taken);
+    assert_eq!(bodies[1], json!({"QueueUrl": url, "ReceiptHandle": "r-1", "VisibilityTimeout": 0}));
+    assert_eq!(bodies[2], json!({"QueueUrl": url, "ReceiptHandle": "r-1"}));
+    assert!(asked[0].headers["authorization"].contains("/eu-west-1/sqs/"), "{}", asked[0].headers["authorization"]);
 }

@@ -8,6 +8,7 @@
 pub mod bundle;
 pub mod collector;
 mod live;
+pub mod metrics;
 pub mod policy;
 mod redact;
 pub mod secrets;

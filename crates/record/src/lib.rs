@@ -24,6 +24,7 @@ mod body;
 mod changes;
 mod error;
 mod ledger;
+mod lookup;
 mod reader;
 mod rows;
 mod schema;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{QueryBuilder, Row};
 use yagura_model::{AccountId, Arn, Region, Resource, ResourceKey, Unread};
 
@@ -144,18 +144,8 @@ impl Reader {
 
     /// The resources that pass a filter, by account, type, region and identifier.
     pub async fn resources(&self, filter: &Filter) -> Result<Vec<ResourceRow>, ReadError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query.push(KEY_COLUMNS);
-        query.push(
-            ", r.arn, r.label, v.number, v.seen, v.until, v.gone, coalesce((
-                SELECT min(c.since) FROM version c WHERE c.resource = r.id AND c.number > coalesce((
-                    SELECT max(e.number) FROM version e
-                    WHERE e.resource = r.id AND e.gone = 1 AND e.number < v.number), 0)), v.since) AS first_seen
-            FROM resource r
-            JOIN version v ON v.resource = r.id AND v.number = (SELECT max(number) FROM version WHERE resource = r.id)
-            WHERE v.gone = ",
-        );
-        query.push_bind(filter.gone);
+        let mut query = select_rows();
+        query.push(" WHERE v.gone = ").push_bind(filter.gone);
         if let Some(kind) = &filter.kind {
             // `[` begins a class in GLOB, and means itself here.
             query.push(" AND r.type GLOB ").push_bind(kind.replace('[', "[[]"));
@@ -173,20 +163,7 @@ impl Reader {
         let limit = if filter.limit == 0 { RESOURCES_MAX } else { filter.limit.min(RESOURCES_MAX) };
         query.push(" ORDER BY r.account, r.type, r.region, r.identifier LIMIT ").push_bind(limit);
         query.push(" OFFSET ").push_bind(filter.offset);
-        let mut found = Vec::new();
-        for row in query.build().fetch_all(&self.pool).await? {
-            let gone: bool = row.try_get("gone")?;
-            found.push(ResourceRow {
-                key: rows::resource_key(&row)?,
-                arn: row.try_get::<Option<&str>, _>("arn")?.map(Arn::from),
-                name: row.try_get("label")?,
-                version: row.try_get("number")?,
-                first_seen: rows::time(&row, "first_seen")?,
-                last_seen: rows::time(&row, "seen")?,
-                gone: if gone { rows::optional_time(&row, "until")? } else { None },
-            });
-        }
-        Ok(found)
+        query.build().fetch_all(&self.pool).await?.iter().map(resource_row).collect()
     }
 
     /// The resources of this id or ARN, as they are now or were at a time; one that is or was gone then is left out.
@@ -230,25 +207,11 @@ impl Reader {
         query.push(BODY_COLUMNS).push(" FROM version v JOIN body b ON b.hash = v.body");
         query.push(" JOIN reading g ON g.id = (SELECT max(id) FROM reading WHERE version = v.id) WHERE v.resource = ");
         query.push_bind(resource).push(" ORDER BY v.number");
-        let mut versions: Vec<Version> = Vec::new();
-        let mut before: Option<State> = None;
+        let mut versions = Versions::default();
         for row in query.build().fetch_all(&self.pool).await? {
-            let state = rows::version_state(&row)?;
-            let gone: bool = row.try_get("gone")?;
-            let changes = before.as_ref().map(|earlier| changes::between(earlier, &state));
-            versions.push(Version {
-                number: row.try_get("number")?,
-                since: rows::time(&row, "since")?,
-                last_seen: rows::time(&row, "seen")?,
-                until: rows::optional_time(&row, "until")?,
-                gone,
-                appeared: before.is_none(),
-                unread: rows::json(row.try_get("unread")?)?,
-                changes: changes.unwrap_or_default(),
-            });
-            before = if gone { None } else { Some(state) };
+            versions.add(&row)?;
         }
-        Ok(versions)
+        Ok(versions.all)
     }
 
     /// Every scan, the latest first.
@@ -275,4 +238,60 @@ impl Reader {
         };
         rows.iter().map(scan).collect()
     }
+}
+
+/// The versions of one resource, one after the other.
+#[derive(Default)]
+pub(crate) struct Versions {
+    pub(crate) all: Vec<Version>,
+    before: Option<State>,
+}
+
+impl Versions {
+    /// Takes in the next one, from [`BODY_COLUMNS`] and the columns of `version v`.
+    pub(crate) fn add(&mut self, row: &SqliteRow) -> Result<(), ReadError> {
+        let state = rows::version_state(row)?;
+        let gone: bool = row.try_get("gone")?;
+        let changes = self.before.as_ref().map(|earlier| changes::between(earlier, &state));
+        self.all.push(Version {
+            number: row.try_get("number")?,
+            since: rows::time(row, "since")?,
+            last_seen: rows::time(row, "seen")?,
+            until: rows::optional_time(row, "until")?,
+            gone,
+            appeared: self.before.is_none(),
+            unread: rows::json(row.try_get("unread")?)?,
+            changes: changes.unwrap_or_default(),
+        });
+        self.before = if gone { None } else { Some(state) };
+        Ok(())
+    }
+}
+
+/// Begins to ask for [`ResourceRow`]s, up to where conditions follow.
+pub(crate) fn select_rows() -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+    query.push(KEY_COLUMNS);
+    query.push(
+        ", r.arn, r.label, v.number, v.seen, v.until, v.gone, coalesce((
+            SELECT min(c.since) FROM version c WHERE c.resource = r.id AND c.number > coalesce((
+                SELECT max(e.number) FROM version e
+                WHERE e.resource = r.id AND e.gone = 1 AND e.number < v.number), 0)), v.since) AS first_seen
+        FROM resource r
+        JOIN version v ON v.resource = r.id AND v.number = (SELECT max(number) FROM version WHERE resource = r.id)",
+    );
+    query
+}
+
+pub(crate) fn resource_row(row: &SqliteRow) -> Result<ResourceRow, ReadError> {
+    let gone: bool = row.try_get("gone")?;
+    Ok(ResourceRow {
+        key: rows::resource_key(row)?,
+        arn: row.try_get::<Option<&str>, _>("arn")?.map(Arn::from),
+        name: row.try_get("label")?,
+        version: row.try_get("number")?,
+        first_seen: rows::time(row, "first_seen")?,
+        last_seen: rows::time(row, "seen")?,
+        gone: if gone { rows::optional_time(row, "until")? } else { None },
+    })
 }

@@ -3,7 +3,7 @@
 //! What comes in: service, region, operation and input. What goes out: the output, page by page where it has pages, or a
 //! [`CallFailure`] that says what kind of failure it was and which IAM action allows the call. Between: endpoint,
 //! signature, limits of pace and number, repetition, counts. [`ReadClient`] can send only what the models mark as
-//! reading; what changes anything needs a [`WriteClient`].
+//! reading; [`QueueClient`] only what takes messages from a queue; what else changes anything needs a [`WriteClient`].
 
 mod checksum;
 mod clock;
@@ -12,6 +12,7 @@ mod failure;
 mod limits;
 mod pages;
 mod permit;
+mod queue;
 mod request;
 mod stats;
 mod transport;
@@ -26,6 +27,7 @@ pub(crate) use clock::SdkClock;
 pub use failure::{CallFailure, FailureKind, NOT_ENABLED};
 pub use limits::Limits;
 pub use pages::PAGES_MAX;
+pub use queue::{Message, Queue, QueueClient};
 pub use stats::{CallStats, OperationStats};
 pub use transport::{Proxy, Transport, TransportError, TransportLimits};
 

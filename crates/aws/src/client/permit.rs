@@ -21,6 +21,12 @@ impl<'a> Permitted<'a> {
         Self { service, operation }
     }
 
+    /// The permission to take a message from a queue, give it back or remove it; `None` for any other operation.
+    pub(super) fn consume(service: &'a Service, operation: &'a Operation) -> Option<Self> {
+        let is_of_queue = matches!(&*operation.name, "ReceiveMessage" | "ChangeMessageVisibility" | "DeleteMessage");
+        (&*service.name == "sqs" && is_of_queue).then_some(Self { service, operation })
+    }
+
     pub(super) fn service(self) -> &'a Service {
         self.service
     }
