@@ -1,7 +1,8 @@
 //! Measures comparisons of policies: median, 99th percentile, and how many stay undecided.
 //!
 //! `cargo run --release -p yagura-access --example comparisons -- PAIRS.jsonl`, where each line has `existing` and `new`.
-//! With `--answers` each answer is printed as well.
+//! With `--answers` each answer is printed as well, with `--json` the figures are one JSON object. The time of a pair
+//! is the median of its rounds, so that what else the machine does falls out.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,13 @@ use yagura_access::decide::{self, Verdict};
 use yagura_access::policy::Policy;
 
 /// Each pair is measured so often, after one time that is not: facts are read when they are first asked for.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let print = arguments.iter().any(|argument| argument == "--answers");
-    arguments.retain(|argument| argument != "--answers");
+    let json = arguments.iter().any(|argument| argument == "--json");
+    arguments.retain(|argument| !argument.starts_with("--"));
     let path = arguments.first().ok_or("which file of pairs?")?;
     let mut times = Vec::new();
     let (mut access, mut none, mut undecided) = (0, 0, 0);
@@ -33,11 +35,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let kind = decide::kind(&[&existing, &new]);
         let answer = decide::new_access(&existing, &new, kind)?;
-        let start = Instant::now();
+        let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
+            let start = Instant::now();
             decide::new_access(&existing, &new, kind)?;
+            rounds.push(start.elapsed());
         }
-        times.push((start.elapsed() / ROUNDS, id.to_owned()));
+        rounds.sort();
+        times.push((rounds.get(rounds.len() / 2).copied().unwrap_or_default(), id.to_owned()));
         match &answer.verdict {
             Verdict::Access(_) => access += 1,
             Verdict::NoAccess => none += 1,
@@ -49,6 +54,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     times.sort();
     let at = |percent: usize| times.get((times.len() * percent) / 100).map_or(Duration::ZERO, |(time, _)| *time);
+    if json {
+        let micros = |time: Duration| time.as_secs_f64() * 1e6;
+        let line = serde_json::json!({
+            "pairs": times.len(), "access": access, "none": none, "undecided": undecided,
+            "median_us": micros(at(50)), "p99_us": micros(at(99)),
+            "slowest_us": micros(times.last().map_or(Duration::ZERO, |(time, _)| *time)),
+        });
+        println!("{line}");
+        return Ok(());
+    }
     println!("{} pairs: {access} new access, {none} none, {undecided} undecided", times.len());
     if let Some((slowest, id)) = times.last() {
         println!("median {:?}, 99th percentile {:?}, slowest {slowest:?} ({id})", at(50), at(99));

@@ -445,6 +445,97 @@ fn a_document_without_a_version_is_read_in_that_of_the_other_and_that_is_said() 
     assert!(!written.approximations.contains(&Approximation::VersionAssumed));
 }
 
+#[test]
+fn both_cores_read_the_odd_corners_alike() {
+    let any = || allow("s3:GetObject", "*");
+    let own_arn = || allow_if(json!({ "ArnEquals": { "aws:PrincipalArn": "${aws:PrincipalArn}" } }));
+    let named = |principal: Value| json!({ "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "*" });
+    let object = |resource: &str| allow("s3:GetObject", resource);
+    let deny_elsewhere = |resource: &str| json!([any(), { "Effect": "Deny", "Action": "*", "NotResource": resource }]);
+    for (existing, new, expected) in [
+        // With no value to compare with, a set operator holds only where the key is absent; so does an empty list.
+        (
+            allow_if(json!({ "Null": { "aws:CalledVia": "true" } })),
+            allow_if(json!({ "ForAllValues:StringEquals": { "aws:CalledVia": [] } })),
+            false,
+        ),
+        (json!([]), allow_if(json!({ "ForAnyValue:StringNotEquals": { "aws:CalledVia": [] } })), false),
+        (json!([]), allow_if(json!({ "StringEquals": { "aws:Referer": [] } })), false),
+        (any(), allow_if(json!({ "StringNotEquals": { "aws:Referer": [] } })), false),
+        (allow_if(json!({ "StringNotEquals": { "aws:Referer": [] } })), any(), false),
+        // A variable that is an ARN is compared as one.
+        (
+            own_arn(),
+            allow_if(json!({ "ArnEquals": { "aws:PrincipalArn": ["arn:aws:iam::*:role/x", "${aws:PrincipalArn}"] } })),
+            false,
+        ),
+        (
+            allow_if(json!({ "ArnEquals": { "aws:PrincipalArn": "arn:aws:iam::*:role/*" } })),
+            allow_if(json!({ "ArnEquals": { "aws:PrincipalArn": "${aws:PrincipalArn}" } })),
+            true,
+        ),
+        // A caller whom a variable fits is found among those that the policies tell apart.
+        (
+            json!([allow_if(json!({ "ArnEquals": { "aws:SourceArn": "${aws:PrincipalArn}" } }))]),
+            json!([
+                allow_if(json!({ "ArnEquals": { "aws:SourceArn": "${aws:PrincipalArn}" } })),
+                allow_if(json!({ "StringEquals": { "aws:username": "bob" } }))
+            ]),
+            true,
+        ),
+        // What follows a variable may be what a wildcard of another text stands for.
+        (
+            json!([object("arn:aws:s3:::a/${aws:PrincipalTag/t}"), { "Effect": "Deny", "Action": "*", "NotResource": "arn:aws:s3:::a/*" }]),
+            json!([object("arn:aws:s3:::${aws:PrincipalTag/t}/b"), { "Effect": "Deny", "Action": "*", "NotResource": "arn:aws:s3:::a/*" }]),
+            true,
+        ),
+        // A text that an operator of switches cannot compare is neither true nor false: a tag may be one.
+        (
+            json!([
+                allow_if(json!({ "Bool": { "aws:PrincipalTag/x": "true" } })),
+                allow_if(json!({ "Bool": { "aws:PrincipalTag/x": "false" } })),
+                allow_if(json!({ "Null": { "aws:PrincipalTag/x": "true" } })),
+            ]),
+            any(),
+            true,
+        ),
+        // A key that AWS fills with times holds nothing but times.
+        (
+            json!([
+                allow_if(json!({ "DateLessThan": { "aws:CurrentTime": "2026-01-01T00:00:00Z" } })),
+                allow_if(json!({ "DateGreaterThanEquals": { "aws:CurrentTime": "2026-01-01T00:00:00Z" } })),
+            ]),
+            any(),
+            false,
+        ),
+        // What a variable without a value leaves out is open; the other parts of the ARN are not.
+        (object("arn:aws:s3:::home/*"), deny_elsewhere("arn:aws:s3:::home/${aws:PrincipalTag/none}"), true),
+        (object("arn:aws:s3:::*"), deny_elsewhere("arn:aws:s3:::home/${aws:PrincipalTag/none}"), false),
+        // `*` of a kind is everyone of that kind.
+        (named(json!({ "Service": "*" })), named(json!({ "Service": "sns.amazonaws.com" })), false),
+        (named(json!({ "Service": "sns.amazonaws.com" })), named(json!({ "Service": "*" })), true),
+        (named(json!({ "Service": "*" })), named(json!({ "AWS": "111122223333" })), true),
+        (named(json!({ "Federated": "*" })), named(json!({ "Federated": "accounts.google.com" })), false),
+        (named(json!("*")), named(json!({ "Federated": "*" })), false),
+    ] {
+        check(existing, new, expected);
+    }
+}
+
+#[test]
+fn everyone_of_a_kind_is_public_where_anybody_can_be_of_it() {
+    let public = |principal: Value| {
+        let document = statements(
+            &json!([{ "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "*" }]),
+        );
+        !decide::public(&document).unwrap().statements.is_empty()
+    };
+    assert!(public(json!("*")) && public(json!({ "AWS": "*" })));
+    // Anybody can set up an identity provider; nobody can be an AWS service.
+    assert!(public(json!({ "Federated": "*" })));
+    assert!(!public(json!({ "Service": "*" })) && !public(json!({ "CanonicalUser": "*" })));
+}
+
 // From here on: policies over a small alphabet, and every request over a small alphabet.
 
 const ACTIONS: &[&str] = &["s3:getobject", "s3:putobject", "s3:listbucket", "ec2:runinstances"];

@@ -166,7 +166,8 @@ fn everyone_is_public_unless_a_condition_names_somebody() {
         (json!({ "IpAddress": { "aws:SourceIp": ["8.0.0.0/8", "9.0.0.0/8"] } }), true),
         (json!({ "IpAddress": { "aws:SourceIp": "2001:db8::/32" } }), false),
         (json!({ "IpAddress": { "aws:SourceIp": "2000::/3" } }), true),
-        (json!({ "IpAddress": { "aws:SourceIp": "somewhere" } }), true),
+        // No address is in what is no network: nobody gets in.
+        (json!({ "IpAddress": { "aws:SourceIp": "somewhere" } }), false),
         (json!({ "IpAddress": { "aws:VpcSourceIp": "10.0.0.0/16" } }), true),
         (json!({ "NotIpAddress": { "aws:SourceIp": "192.0.2.0/24" } }), true),
         (json!({ "StringEquals": { "kms:CallerAccount": OWN } }), false),

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use super::bits::Bits;
-use super::pattern::{Kind, Pattern};
 use crate::actions::{self, Action, BrokenTable, Service};
+use crate::evaluate::pattern::{Pattern, means};
 use crate::policy::{Scope, Statement};
 
 /// The name of an action that no service has yet.
@@ -95,6 +95,26 @@ impl Index {
         Some(Candidate { name: format!("{}:{name}", self.prefix), known: Some((self.service, known)) })
     }
 
+    /// The actions that a pattern for their whole names (`*:Get*`) matches.
+    fn matching_wide(&self, text: &str) -> Vec<usize> {
+        // An action has one colon, and so only one place for that of a pattern.
+        match text.split_once(':') {
+            Some((service, name)) if means(service, self.prefix) => self.matching(name),
+            Some(_) => Vec::new(),
+            None => {
+                let pattern = Pattern::plain(text);
+                let mut whole = String::new();
+                let mut matches = |name: &str| {
+                    whole.clear();
+                    whole.extend([self.prefix, ":", name]);
+                    pattern.matches(&whole)
+                };
+                let names = self.names.iter().enumerate();
+                names.filter(|(_, (name, ..))| matches(name)).map(|(action, _)| action).collect()
+            }
+        }
+    }
+
     /// The actions that a pattern for their names matches.
     fn matching(&self, text: &str) -> Vec<usize> {
         let from = |text: &str| self.names.partition_point(|(name, ..)| name.as_str() < text);
@@ -108,7 +128,7 @@ impl Index {
                 (first..first + count).collect()
             }
             Some(_) => {
-                let pattern = Pattern::new(text, Kind::Like);
+                let pattern = Pattern::plain(text);
                 let names = self.names.iter().enumerate();
                 names.filter(|(_, (name, ..))| pattern.matches(name)).map(|(action, _)| action).collect()
             }
@@ -223,11 +243,8 @@ fn of_service(
         }
     }
     for &(number, pattern) in wide.iter().filter(|(_, pattern)| could_be_of(pattern, prefix)) {
-        let pattern = Pattern::new(pattern, Kind::Like);
-        for (action, (name, ..)) in index.iter().flat_map(|index| index.names.iter().enumerate()) {
-            if pattern.matches(&format!("{prefix}:{name}")) {
-                put(action, number);
-            }
+        for action in index.map(|index| index.matching_wide(pattern)).unwrap_or_default() {
+            put(action, number);
         }
     }
     if let Some(index) = index {
@@ -241,7 +258,7 @@ fn of_service(
         }
     }
     let patterns: Vec<(usize, Pattern)> =
-        partial.iter().map(|(number, name)| (*number, Pattern::new(name, Kind::Like))).collect();
+        partial.iter().map(|(number, name)| (*number, Pattern::plain(name))).collect();
     for name in unknown {
         let mut statements = base.clone();
         for (number, _) in patterns.iter().filter(|(_, pattern)| pattern.matches(&name)) {
@@ -256,7 +273,7 @@ fn of_service(
 
 fn add_wide(statements: &mut Bits, wide: &[(usize, &str)], action: &str) {
     for (number, pattern) in wide {
-        if Pattern::new(pattern, Kind::Like).matches(action) {
+        if means(pattern, action) {
             statements.insert(*number);
         }
     }

@@ -17,6 +17,17 @@ pub(super) enum Side {
     Avoided,
 }
 
+/// Where `*` and `?` are wildcards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wild {
+    /// Nowhere.
+    Nowhere,
+    /// In the text itself (resources).
+    Text,
+    /// In the values of its variables, too (conditions).
+    Everywhere,
+}
+
 /// How variables are read.
 #[derive(Debug, Clone)]
 pub(super) enum Reading {
@@ -35,18 +46,33 @@ impl Reading {
     }
 
     /// A text with its variables replaced; `None` if it cannot match anything because one has no value.
-    pub(super) fn pieces(&self, text: &str, version: Version, side: Side) -> Option<Vec<Piece>> {
+    pub(super) fn pieces(&self, text: &str, version: Version, side: Side, wild: Wild) -> Option<Vec<Piece>> {
         let mut pieces = Vec::with_capacity(text.len());
+        let is_arn = text.starts_with("arn:");
+        let mut colons = 0;
         for part in parts(text, version) {
             match part {
-                Part::Text(text) => pieces.extend(text.chars().map(|char| (char, true))),
+                Part::Text(text) => {
+                    colons += text.bytes().filter(|byte| *byte == b':').count();
+                    pieces.extend(text.chars().map(|char| (char, wild != Wild::Nowhere)));
+                }
                 Part::Escaped(char) => pieces.push((char, false)),
-                Part::Variable { name, default } => match (self.bindings().get(&name), default, self) {
-                    (Some(Some(value)), ..) => pieces.extend(value.chars().map(|char| (char, false))),
-                    (Some(None), Some(default), _) => pieces.extend(default.chars().map(|char| (char, false))),
-                    (None, _, Self::Loose(_)) if side == Side::Sought => pieces.push(('*', true)),
-                    (None | Some(None), ..) => return None,
-                },
+                Part::Variable { name, default } => {
+                    let value = match (self.bindings().get(&name), default) {
+                        (Some(Some(value)), _) => value.as_str(),
+                        (Some(None), Some(default)) => default,
+                        (None, _) if matches!(self, Self::Loose(_)) && side == Side::Sought => {
+                            pieces.push(('*', true));
+                            continue;
+                        }
+                        (None | Some(None), _) => return None,
+                    };
+                    // No part of an ARN but the last holds a colon, and a text is taken apart as it is written.
+                    if is_arn && wild != Wild::Nowhere && colons < ARN_PARTS - 1 && value.contains(':') {
+                        return None;
+                    }
+                    pieces.extend(value.chars().map(|char| (char, wild == Wild::Everywhere)));
+                }
             }
         }
         Some(pieces)
@@ -60,12 +86,24 @@ impl Reading {
     /// An ARN in `NotResource`, where a variable without a value leaves it open what is left out: all that the other
     /// parts of the ARN do not rule out.
     pub(super) fn left_out(&self, text: &str, version: Version) -> Vec<Piece> {
+        const NO_ARN: &[Piece] = &[('?', true), ('*', true)];
+        if text.starts_with("${") {
+            return vec![('*', true)];
+        }
+        if !text.starts_with("arn:") {
+            return NO_ARN.to_vec();
+        }
         let mut marked = self.clone();
         let (Self::Bound(bindings) | Self::Loose(bindings)) = &mut marked;
         for value in bindings.values_mut().filter(|value| value.is_none()) {
             *value = Some(UNKNOWN.to_string());
         }
-        let pieces = marked.pieces(text, version, Side::Sought).unwrap_or_default();
+        let pieces = marked.pieces(text, version, Side::Sought, Wild::Text).unwrap_or_default();
+        let colons = pieces.iter().filter(|(char, _)| *char == ':').count();
+        // Too short for an ARN, and without a wildcard by which it would go on.
+        if colons < ARN_PARTS - 1 && !pieces.iter().any(|piece| matches!(piece, ('*' | '?', true))) {
+            return NO_ARN.to_vec();
+        }
         let mut rest = pieces.as_slice();
         let mut whole = Vec::with_capacity(pieces.len());
         for part in 0..ARN_PARTS {
@@ -172,6 +210,11 @@ pub(super) fn fresh(names: &BTreeSet<String>, policies: &[&Policy]) -> Bindings 
     bindings
 }
 
+/// Whether a value that [`typical`] gave is one of a key that may hold any text.
+pub(super) fn is_any_text(value: &str) -> bool {
+    value.starts_with("some-")
+}
+
 /// A value such as the key has.
 pub(super) fn typical(key: &str, number: usize) -> String {
     let name = key.rsplit([':', '/']).next().unwrap_or(key);
@@ -192,34 +235,66 @@ pub(super) fn typical(key: &str, number: usize) -> String {
 }
 
 /// Other values worth trying for a variable: what the policies compare its key with, and what stands in their texts
-/// where it stands in others.
+/// where it stands in others, part by part where both are ARNs.
 pub(super) fn candidates(name: &str, policies: &[&Policy]) -> BTreeSet<String> {
-    let is_literal = |text: &str| !text.contains(['*', '?', '$']) && !text.is_empty();
     let mut found = BTreeSet::new();
-    for (key, text) in policies.iter().flat_map(|policy| texts(policy)) {
-        if key == name && is_literal(text) {
-            found.insert(text.to_owned());
+    let mut add = |text: &str| {
+        // Of a pattern, one text that it matches.
+        let plain = text.replace('*', "").replace('?', "x");
+        if (text.is_empty() || !plain.is_empty()) && !plain.contains('$') {
+            found.insert(plain);
         }
-    }
-    let marker = |text: &str| -> Option<(String, String)> {
-        let lower = text.to_ascii_lowercase();
-        let at = lower.find(&format!("${{{name}"))?;
-        let end = at + lower.get(at..)?.find('}')? + 1;
-        Some((text.get(..at)?.to_owned(), text.get(end..)?.to_owned()))
     };
-    let frames: BTreeSet<(String, String)> =
-        policies.iter().flat_map(|policy| texts(policy)).filter_map(|(_, text)| marker(text)).collect();
-    for (before, after) in frames {
-        for (_, text) in policies.iter().flat_map(|policy| texts(policy)) {
-            let Some(inside) = text.strip_prefix(before.as_str()) else { continue };
-            let inside = match after.split(['*', '?', '$']).next().filter(|next| !next.is_empty()) {
-                Some(next) => inside.split_once(next).map(|(inside, _)| inside),
-                None => inside.split('/').next(),
-            };
-            if let Some(inside) = inside.filter(|inside| is_literal(inside)) {
-                found.insert(inside.to_owned());
-            }
+    let every = || policies.iter().flat_map(|policy| texts(policy));
+    for (_, text) in every().filter(|(key, _)| *key == name) {
+        add(text);
+    }
+    let frames: BTreeSet<Frame> = every().filter_map(|(_, text)| Frame::of(name, text)).collect();
+    for (frame, (_, text)) in frames.iter().flat_map(|frame| every().map(move |text| (frame, text))) {
+        if let Some(inside) = frame.inside(text) {
+            add(inside);
         }
     }
     found
+}
+
+/// What stands around a variable: in the whole text, or in one part of an ARN.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Frame {
+    part: Option<usize>,
+    before: String,
+    after: String,
+}
+
+impl Frame {
+    fn of(name: &str, text: &str) -> Option<Self> {
+        let at = text.to_ascii_lowercase().find(&format!("${{{name}"))?;
+        let (before, rest) = text.split_at_checked(at)?;
+        let (_, after) = rest.split_once('}')?;
+        if !before.starts_with("arn:") {
+            return Some(Self { part: None, before: before.to_owned(), after: after.to_owned() });
+        }
+        let part = before.matches(':').count().min(ARN_PARTS - 1);
+        let before = before.splitn(ARN_PARTS, ':').nth(part)?;
+        let after = if part + 1 < ARN_PARTS { after.split(':').next()? } else { after };
+        Some(Self { part: Some(part), before: before.to_owned(), after: after.to_owned() })
+    }
+
+    /// What another text has where the variable stands.
+    fn inside<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let text = match self.part {
+            None => text,
+            Some(part) => text.strip_prefix("arn:")?.splitn(ARN_PARTS - 1, ':').nth(part.checked_sub(1)?)?,
+        };
+        let inside = text.strip_prefix(self.before.as_str())?;
+        match self.after.split(['*', '?', '$']).next().filter(|next| !next.is_empty()) {
+            Some(next) => match inside.split_once(next) {
+                Some((inside, _)) => Some(inside),
+                // A wildcard may stand for what follows.
+                None if inside.contains(['*', '?']) => inside.split(['/', '*', '?']).next(),
+                None => None,
+            },
+            None => inside.split('/').next(),
+        }
+    }
 }

@@ -68,6 +68,21 @@ impl Who {
         }
     }
 
+    /// The same caller but for one key of [`DERIVED`], which has this value; none where that says nothing of its ARN.
+    pub(super) fn with(&self, key: &str, value: &str) -> Option<Self> {
+        let arn = self.arn.as_deref()?;
+        let arn = match key {
+            "aws:principalarn" => value.to_owned(),
+            "aws:username" if self.requester.kind() == RequesterKind::User => {
+                format!("{}/{value}", arn.rsplit_once('/')?.0)
+            }
+            "aws:principalaccount" | "kms:calleraccount" => arn.replacen(self.requester.account()?, value, 1),
+            _ => return None,
+        };
+        let requester = Requester::from_arn(&arn).ok()?;
+        Some(Self { requester, arn: Some(arn) })
+    }
+
     /// Whether a statement's principals name it.
     pub(super) fn is_named(&self, scope: Option<&Scope<Principal>>) -> bool {
         match scope {
@@ -82,8 +97,12 @@ impl Who {
         let kind = requester.kind();
         match principal {
             Principal::Everyone => true,
-            Principal::Service(name) => kind == RequesterKind::Service && requester.as_str().eq_ignore_ascii_case(name),
-            Principal::Federated(provider) => kind == RequesterKind::Federated && requester.as_str() == provider,
+            Principal::Service(name) => {
+                kind == RequesterKind::Service && (name == "*" || requester.as_str().eq_ignore_ascii_case(name))
+            }
+            Principal::Federated(provider) => {
+                kind == RequesterKind::Federated && (provider == "*" || requester.as_str() == provider)
+            }
             Principal::CanonicalUser(id) => requester.canonical_user() == Some(id),
             Principal::Aws(text) => match whole_account(text) {
                 Some(account) => kind != RequesterKind::Federated && requester.account() == Some(account),
@@ -140,7 +159,7 @@ fn principals<'a>(asked: &Asked<'_, 'a>) -> impl Iterator<Item = &'a Principal> 
 
 fn services(asked: &Asked<'_, '_>) -> Result<Vec<Who>, Undecided> {
     let named = principals(asked).filter_map(|principal| match principal {
-        Principal::Service(name) => Some(Pattern::new(&name.to_ascii_lowercase(), Kind::Literal)),
+        Principal::Service(name) if name != "*" => Some(Pattern::new(&name.to_ascii_lowercase(), Kind::Literal)),
         _ => None,
     });
     let tested = asked.tests.iter().filter(|test| test.condition.key.starts_with("aws:principalservicename"));
@@ -153,7 +172,7 @@ fn services(asked: &Asked<'_, '_>) -> Result<Vec<Who>, Undecided> {
 
 fn providers(asked: &Asked<'_, '_>) -> Vec<Who> {
     let named = principals(asked).filter_map(|principal| match principal {
-        Principal::Federated(provider) => Some(provider.as_str()),
+        Principal::Federated(provider) if provider != "*" => Some(provider.as_str()),
         _ => None,
     });
     let all: BTreeSet<&str> = named.chain(["login.example.com"]).collect();

@@ -83,8 +83,11 @@ fn read(document: &Value) -> Result<Policy, InvalidPolicy> {
 /// Whether a document says in which version it is written. A text was parsed already, so that searching it is enough.
 fn has_version(document: &Value) -> bool {
     match document {
-        Value::Object(object) => object.contains_key("Version"),
-        Value::String(text) => text.contains("\"Version\"") || text.contains("%22Version%22"),
+        Value::Object(object) => object.keys().any(|name| name.eq_ignore_ascii_case("version")),
+        Value::String(text) => {
+            let text = text.to_ascii_lowercase();
+            text.contains("\"version\"") || text.contains("%22version%22")
+        }
         _ => false,
     }
 }

@@ -1,6 +1,7 @@
 //! Which combinations of patterns one text can match at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::ops::Range;
 
 use super::limits::{self, Undecided};
 use super::pattern::{self, Kind, Loop, Pattern, Step};
@@ -73,82 +74,195 @@ fn of_literals(literals: &[String]) -> Vec<Combination> {
 
 /// A walk over texts, character by character, through all the patterns at once.
 struct Walk<'a> {
-    patterns: Vec<&'a Pattern>,
+    parts: Vec<Part<'a>>,
+    /// So many of the parts, from the first on, must match.
     required: usize,
-    /// Where each pattern's words begin in a state.
-    offsets: Vec<usize>,
+    /// The words of a state.
     words: usize,
 }
 
-/// A state that was reached: how, and what it is. A pattern that takes everything from here on is settled: its words
-/// are all ones, and one that takes nothing has none.
-struct Node {
-    from: Option<(usize, char)>,
-    state: Vec<u64>,
+/// One pattern and where its words stand in a state.
+struct Part<'a> {
+    pattern: &'a Pattern,
+    words: Range<usize>,
+    is_open_ended: bool,
+}
+
+/// The states that were reached, one after the other, each once. A pattern that takes everything from here on is settled:
+/// its words are all ones, and one that takes nothing has none.
+struct States {
+    words: usize,
+    /// All their words.
+    all: Vec<u64>,
+    /// How each was reached: from which one, and by which of `chars`.
+    from: Vec<(usize, Range<usize>)>,
+    chars: Vec<char>,
+    /// Their places by hash, one more than the place; nothing is 0. Never more than half full.
+    slots: Vec<u32>,
+}
+
+impl States {
+    fn new(words: usize) -> Self {
+        const SLOTS_AT_FIRST: usize = 64;
+        Self { words, all: Vec::new(), from: Vec::new(), chars: Vec::new(), slots: vec![0; SLOTS_AT_FIRST] }
+    }
+
+    fn len(&self) -> usize {
+        self.from.len()
+    }
+
+    fn get(&self, place: usize) -> &[u64] {
+        self.all.get(place * self.words..(place + 1) * self.words).unwrap_or_default()
+    }
+
+    /// Keeps a state that was reached from another by characters, unless it is known.
+    fn keep(&mut self, state: &[u64], before: usize, chars: &[char]) {
+        if 2 * (self.len() + 1) > self.slots.len() {
+            let mut slots = vec![0; 2 * self.slots.len()];
+            for place in 0..self.len() {
+                let slot = self.free_slot(&slots, self.get(place)).unwrap_or_default();
+                put(&mut slots, slot, place);
+            }
+            self.slots = slots;
+        }
+        let Some(slot) = self.free_slot(&self.slots, state) else { return };
+        put(&mut self.slots, slot, self.from.len());
+        self.all.extend_from_slice(state);
+        let start = self.chars.len();
+        self.chars.extend_from_slice(chars);
+        self.from.push((before, start..self.chars.len()));
+    }
+
+    /// Where a state belongs; none where it stands already.
+    fn free_slot(&self, slots: &[u32], state: &[u64]) -> Option<usize> {
+        // The multiplier of FxHash: the states are our own, so that nobody can choose them to collide.
+        const MULTIPLIER: u64 = 0x517c_c1b7_2722_0a95;
+        let hash = state.iter().fold(0_u64, |hash, word| (hash.rotate_left(5) ^ word).wrapping_mul(MULTIPLIER));
+        let last = slots.len() - 1;
+        let mut slot = usize::try_from(hash >> 32).unwrap_or_default() & last;
+        loop {
+            match slots.get(slot).copied().unwrap_or_default() {
+                0 => return Some(slot),
+                taken if self.get(taken as usize - 1) == state => return None,
+                _ => slot = (slot + 1) & last,
+            }
+        }
+    }
+
+    /// The text that leads to a state.
+    fn text(&self, place: usize) -> String {
+        let mut runs = Vec::new();
+        let mut here = place;
+        while let Some((before, run)) = self.from.get(here) {
+            runs.push(run.clone());
+            if here == 0 {
+                break;
+            }
+            here = *before;
+        }
+        runs.into_iter().rev().flat_map(|run| self.chars.get(run).unwrap_or_default()).collect()
+    }
+}
+
+fn put(slots: &mut [u32], slot: usize, place: usize) {
+    if let Some(slot) = slots.get_mut(slot) {
+        // At most STATES_MAX.
+        *slot = u32::try_from(place + 1).unwrap_or(u32::MAX);
+    }
 }
 
 impl<'a> Walk<'a> {
     fn new(required: &[&'a Pattern], atoms: &[&'a Pattern]) -> Self {
-        let patterns: Vec<&Pattern> = required.iter().chain(atoms).copied().collect();
-        let mut offsets = Vec::with_capacity(patterns.len());
         let mut words = 0;
-        for pattern in &patterns {
-            offsets.push(words);
+        let part = |pattern: &&'a Pattern| {
+            let from = words;
             words += pattern.places().div_ceil(64);
-        }
-        Self { patterns, required: required.len(), offsets, words }
-    }
-
-    fn parts(&self) -> impl Iterator<Item = (usize, &'a Pattern, std::ops::Range<usize>)> {
-        self.patterns
-            .iter()
-            .zip(&self.offsets)
-            .enumerate()
-            .map(|(index, (pattern, &offset))| (index, *pattern, offset..offset + pattern.places().div_ceil(64)))
+            Part { pattern, words: from..words, is_open_ended: pattern.is_open_ended() }
+        };
+        let parts = required.iter().chain(atoms).map(part).collect();
+        Self { parts, required: required.len(), words }
     }
 
     fn run(&self) -> Result<Vec<Combination>, Undecided> {
-        let mut first = vec![0; self.words];
-        for (_, pattern, range) in self.parts() {
-            let part = first.get_mut(range).unwrap_or_default();
-            pattern::start(part);
-            settle(pattern, part);
+        let mut states = States::new(self.words);
+        let mut found: Vec<(Set, usize)> = Vec::new();
+        // The state looked at, the next one and the one after, and the characters that lead there.
+        let (mut state, mut next, mut spare) = (vec![0; self.words], vec![0; self.words], vec![0; self.words]);
+        let (mut run, mut alphabet) = (Vec::new(), Vec::new());
+        for part in &self.parts {
+            let words = next.get_mut(part.words.clone()).unwrap_or_default();
+            pattern::start(words);
+            part.settle(words);
         }
-        let mut seen = HashSet::from([first.clone()]);
-        let mut nodes = vec![Node { from: None, state: first }];
-        let mut found: HashMap<Set, usize> = HashMap::new();
+        if self.follow(&mut next, &mut spare, &mut run) {
+            states.keep(&next, 0, &run);
+        }
         let mut place = 0;
-        while let Some(node) = nodes.get(place) {
-            if let Some(set) = self.ending(&node.state) {
-                found.entry(set).or_insert(place);
+        while place < states.len() {
+            state.copy_from_slice(states.get(place));
+            if let Some(set) = self.ending(&state) {
+                if !found.iter().any(|(known, _)| *known == set) {
+                    found.push((set, place));
+                }
                 // Nothing is left to be told apart.
-                if self.required == self.patterns.len() {
+                if self.required == self.parts.len() {
                     break;
                 }
             }
-            let state = node.state.clone();
-            for char in self.alphabet(&state) {
-                let Some(next) = self.advance(&state, char) else { continue };
-                if seen.insert(next.clone()) {
-                    if nodes.len() >= limits::STATES_MAX {
-                        return Err(Undecided::States);
-                    }
-                    nodes.push(Node { from: Some((place, char)), state: next });
+            self.alphabet(&state, &mut alphabet);
+            for &char in &alphabet {
+                if !self.advance(&state, char, &mut next) {
+                    continue;
+                }
+                run.clear();
+                run.push(char);
+                if !self.follow(&mut next, &mut spare, &mut run) {
+                    continue;
+                }
+                states.keep(&next, place, &run);
+                if states.len() > limits::STATES_MAX {
+                    return Err(Undecided::States);
                 }
             }
             place += 1;
         }
         let mut combinations: Vec<Combination> =
-            found.into_iter().map(|(set, place)| (set, text(&nodes, place))).collect();
+            found.into_iter().map(|(set, place)| (set, states.text(place))).collect();
         combinations.sort_unstable();
         Ok(combinations)
+    }
+
+    /// Goes on as long as something required leaves no choice of the next character; whether it gets anywhere.
+    fn follow(&self, state: &mut Vec<u64>, spare: &mut Vec<u64>, run: &mut Vec<char>) -> bool {
+        while let Some(char) = self.only_choice(state) {
+            if !self.advance(state, char, spare) {
+                return false;
+            }
+            std::mem::swap(state, spare);
+            run.push(char);
+        }
+        true
+    }
+
+    /// The one character that something required can take here; such a state is no end.
+    fn only_choice(&self, state: &[u64]) -> Option<char> {
+        self.parts.iter().take(self.required).find_map(|part| {
+            let mut places = pattern::places(state.get(part.words.clone()).unwrap_or_default());
+            match (places.next(), places.next()) {
+                (Some(place), None) if part.pattern.repeats(place) == Loop::None => match part.pattern.next(place) {
+                    Some(Step::Char(char)) => Some(char),
+                    _ => None,
+                },
+                _ => None,
+            }
+        })
     }
 
     /// The atoms that match a text ending here; none if something required does not.
     fn ending(&self, state: &[u64]) -> Option<Set> {
         let mut set = 0;
-        for (index, pattern, range) in self.parts() {
-            let ends = pattern::is_at_end(pattern, state.get(range).unwrap_or_default());
+        for (index, part) in self.parts.iter().enumerate() {
+            let ends = pattern::is_at_end(part.pattern, state.get(part.words.clone()).unwrap_or_default());
             match index.checked_sub(self.required) {
                 None if !ends => return None,
                 None => {}
@@ -159,86 +273,68 @@ impl<'a> Walk<'a> {
     }
 
     /// The characters that can make a difference here: those that some pattern waits for, and one that none does.
-    fn alphabet(&self, state: &[u64]) -> Vec<char> {
-        let mut chars: Vec<char> = Vec::new();
-        let mut folded: Vec<char> = Vec::new();
+    fn alphabet(&self, state: &[u64], chars: &mut Vec<char>) {
+        chars.clear();
         let (mut colon, mut digit) = (false, false);
-        for (_, pattern, range) in self.parts() {
-            let part = state.get(range).unwrap_or_default();
-            if is_settled(pattern, part) {
+        for part in &self.parts {
+            let words = state.get(part.words.clone()).unwrap_or_default();
+            if part.is_settled(words) {
                 continue;
             }
-            for place in pattern::places(part) {
-                colon |= pattern.repeats(place) == Loop::InPart;
-                match pattern.next(place) {
+            for place in pattern::places(words) {
+                colon |= part.pattern.repeats(place) == Loop::InPart;
+                match part.pattern.next(place) {
                     Some(Step::Char(char)) => chars.push(char),
-                    Some(Step::Fold(char)) => folded.push(char),
+                    // Either case of a folded character, as an exact one may ask for one of them.
+                    Some(Step::Fold(char)) => chars.extend([char, char.to_ascii_uppercase()]),
                     Some(Step::InPart) => colon = true,
                     Some(Step::Digit) => digit = true,
                     Some(Step::Any) | None => {}
                 }
             }
         }
-        // Either case of a folded character, as an exact one may ask for one of them.
-        for char in folded {
-            chars.push(char);
-            let upper = char.to_ascii_uppercase();
-            if chars.contains(&upper) || upper == char {
-                continue;
-            }
-            chars.push(upper);
-        }
         if colon {
             chars.push(':');
         }
         chars.sort_unstable();
         chars.dedup();
-        let others = ('a'..='z').chain('0'..='9').chain('A'..='Z').chain('\u{100}'..);
-        let letters = others.clone().filter(|char| !char.is_ascii_digit());
-        chars.extend(letters.filter(|char| !chars.contains(char)).take(1).collect::<Vec<_>>());
+        let mut letters = ('a'..='z').chain('A'..='Z').chain('\u{100}'..);
+        let letter = letters.find(|char| !chars.contains(char));
+        chars.extend(letter);
         if digit {
-            let digits = "1234567890".chars();
-            chars.extend(digits.filter(|char| !chars.contains(char)).take(1).collect::<Vec<_>>());
+            let mut digits = "1234567890".chars();
+            let digit = digits.find(|char| !chars.contains(char));
+            chars.extend(digit);
         }
-        chars
     }
 
-    fn advance(&self, state: &[u64], char: char) -> Option<Vec<u64>> {
-        let mut next = vec![0; self.words];
-        for (index, pattern, range) in self.parts() {
-            let before = state.get(range.clone()).unwrap_or_default();
-            let after = next.get_mut(range).unwrap_or_default();
-            if is_settled(pattern, before) {
+    /// Moves all patterns on by one character; whether everything required still can match.
+    fn advance(&self, state: &[u64], char: char, next: &mut [u64]) -> bool {
+        for (index, part) in self.parts.iter().enumerate() {
+            let before = state.get(part.words.clone()).unwrap_or_default();
+            let after = next.get_mut(part.words.clone()).unwrap_or_default();
+            if part.is_settled(before) {
                 after.copy_from_slice(before);
                 continue;
             }
-            if !pattern::advance(pattern, before, char, after) && index < self.required {
-                return None;
+            if !pattern::advance(part.pattern, before, char, after) && index < self.required {
+                return false;
             }
-            settle(pattern, after);
+            part.settle(after);
         }
-        Some(next)
+        true
     }
 }
 
-/// A state in which the pattern takes whatever comes is brought to one form, so that equal futures are one state.
-fn settle(pattern: &Pattern, part: &mut [u64]) {
-    if pattern.is_open_ended() && pattern::is_at_end(pattern, part) {
-        part.fill(u64::MAX);
+impl Part<'_> {
+    /// A state in which the pattern takes whatever comes is brought to one form, so that equal futures are one state.
+    fn settle(&self, words: &mut [u64]) {
+        if self.is_open_ended && pattern::is_at_end(self.pattern, words) {
+            words.fill(u64::MAX);
+        }
     }
-}
 
-fn is_settled(pattern: &Pattern, part: &[u64]) -> bool {
-    part.iter().all(|word| *word == 0) || (pattern.is_open_ended() && pattern::is_at_end(pattern, part))
-}
-
-/// The text that leads to a state.
-fn text(nodes: &[Node], place: usize) -> String {
-    let mut chars = Vec::new();
-    let mut here = nodes.get(place);
-    while let Some(Node { from: Some((before, char)), .. }) = here {
-        chars.push(*char);
-        here = nodes.get(*before);
+    fn is_settled(&self, words: &[u64]) -> bool {
+        words.iter().all(|word| *word == 0) || (self.is_open_ended && pattern::is_at_end(self.pattern, words))
     }
-    chars.into_iter().rev().collect()
 }

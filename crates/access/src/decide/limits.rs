@@ -20,7 +20,7 @@ pub(super) const QUERIES_MAX: usize = 20_000;
 pub(super) const ACTIONS_TRIED_MAX: usize = 4_000;
 
 /// The most values tried for the policy variables of one pair of policies.
-pub(super) const BINDINGS_MAX: usize = 32;
+pub(super) const BINDINGS_MAX: usize = 96;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]

@@ -54,7 +54,7 @@ pub(super) enum Kind {
     Resource,
     /// Every character is itself.
     Literal,
-    /// The same without regard to case.
+    /// `*` and `?` are wildcards that reach anywhere, and case does not matter.
     Fold,
 }
 
@@ -71,7 +71,7 @@ impl Pattern {
     /// The pattern of pieces, of which only those marked so are wildcards.
     pub(super) fn of_pieces(pieces: &[Piece], kind: Kind) -> Self {
         let mut pattern = Self { steps: Vec::with_capacity(pieces.len()), loops: vec![Loop::None], not_arn: false };
-        let is_wild = matches!(kind, Kind::Like | Kind::Arn | Kind::Resource);
+        let is_wild = kind != Kind::Literal;
         let mut parts = None;
         if matches!(kind, Kind::Arn | Kind::Resource) {
             parts = arn_parts(pieces, kind);
@@ -98,6 +98,9 @@ impl Pattern {
     /// What stands between two texts that are patterns themselves, as one part of an ARN.
     pub(super) fn framed(before: &str, part: &Self, after: &str) -> Self {
         let mut framed = Self::new(before, Kind::Like);
+        for repeat in framed.loops.iter_mut().filter(|repeat| **repeat == Loop::Any) {
+            *repeat = Loop::InPart;
+        }
         for place in 0..part.places() {
             if part.repeats(place) != Loop::None {
                 framed.repeat(Loop::InPart);
@@ -203,17 +206,24 @@ impl Pattern {
         if self.not_arn && is_arn(text) {
             return false;
         }
+        // Nearly every pattern has under 256 places.
         let words = self.places().div_ceil(64);
-        let mut state = vec![0_u64; words];
-        let mut next = vec![0_u64; words];
-        start(&mut state);
+        match words {
+            1 => self.runs_through(text, &mut [0], &mut [0]),
+            2..=4 => self.runs_through(text, &mut [0; 4], &mut [0; 4]),
+            _ => self.runs_through(text, &mut vec![0; words], &mut vec![0; words]),
+        }
+    }
+
+    fn runs_through<'s>(&self, text: &str, mut state: &'s mut [u64], mut next: &'s mut [u64]) -> bool {
+        start(state);
         for char in text.chars() {
-            if !advance(self, &state, char, &mut next) {
+            if !advance(self, state, char, next) {
                 return false;
             }
             std::mem::swap(&mut state, &mut next);
         }
-        is_at_end(self, &state)
+        is_at_end(self, state)
     }
 
     /// Whether no text can match both, seen from their beginnings alone. A `false` says nothing.
@@ -281,24 +291,31 @@ pub(super) fn is_at_end(pattern: &Pattern, state: &[u64]) -> bool {
 /// Moves a state on by one character; whether anything is left of it.
 pub(super) fn advance(pattern: &Pattern, state: &[u64], char: char, next: &mut [u64]) -> bool {
     next.fill(0);
-    let mut alive = false;
-    let mut put = |place: usize| {
-        if let Some(word) = next.get_mut(place / 64) {
-            *word |= 1 << (place % 64);
-            alive = true;
-        }
-    };
-    for place in places(state) {
-        match pattern.repeats(place) {
-            Loop::Any => put(place),
-            Loop::InPart if char != ':' => put(place),
-            Loop::InPart | Loop::None => {}
-        }
-        if pattern.next(place).is_some_and(|step| step.takes(char)) {
-            put(place + 1);
+    let mut alive = 0;
+    for (index, &word) in state.iter().enumerate() {
+        let mut rest = word;
+        while rest != 0 {
+            let bit = rest.trailing_zeros();
+            rest &= rest - 1;
+            let place = index * 64 + bit as usize;
+            let stays = match pattern.repeats(place) {
+                Loop::Any => true,
+                Loop::InPart => char != ':',
+                Loop::None => false,
+            };
+            if stays && let Some(word) = next.get_mut(index) {
+                *word |= 1 << bit;
+                alive |= 1;
+            }
+            if pattern.next(place).is_some_and(|step| step.takes(char))
+                && let Some(word) = next.get_mut((place + 1) / 64)
+            {
+                *word |= 1 << ((place + 1) % 64);
+                alive |= 1;
+            }
         }
     }
-    alive
+    alive != 0
 }
 
 /// The places of a state, in order.

@@ -97,7 +97,16 @@ fn may_name_anybody(statement: &Statement) -> bool {
     match &statement.principals {
         None => false,
         Some(Scope::NotIn(_)) => true,
-        Some(Scope::In(principals)) => principals.contains(&Principal::Everyone),
+        Some(Scope::In(principals)) => principals.iter().any(is_anybody),
+    }
+}
+
+/// Whether it names nobody in particular: everyone, or whoever some identity provider vouches for.
+fn is_anybody(principal: &Principal) -> bool {
+    match principal {
+        Principal::Everyone => true,
+        Principal::Federated(provider) => provider == "*",
+        Principal::Aws(_) | Principal::Service(_) | Principal::CanonicalUser(_) => false,
     }
 }
 
@@ -109,7 +118,7 @@ fn known(policy: &Policy) -> Policy {
         if let (Effect::Allow, Some(Scope::In(named))) | (Effect::Deny, Some(Scope::NotIn(named))) =
             (statement.effect, &statement.principals)
         {
-            principals.extend(named.iter().filter(|named| **named != Principal::Everyone).cloned());
+            principals.extend(named.iter().filter(|named| !is_anybody(named)).cloned());
         }
         for condition in &statement.conditions {
             statements.extend(narrow::known(condition).map(|condition| allow(None, vec![condition])));

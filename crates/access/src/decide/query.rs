@@ -1,10 +1,11 @@
 //! One question: is there a request that these statements match and those do not?
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use super::binding::{Reading, Side};
+use super::binding::{Reading, Side, Wild};
+use super::bits::Bits;
 use super::caller::{self, Asked, Caller, DERIVED, Who};
 use super::cover;
 use super::joint::{self, Set};
@@ -28,9 +29,10 @@ struct Resources {
 }
 
 /// A statement made ready for one reading of variables and one side of the question.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Ready {
-    resources: Option<Resources>,
+    /// Its resources, once somebody asks for them: most statements of a large policy are never looked at.
+    resources: OnceCell<Option<Resources>>,
     /// Its conditions, as places in [`Prepared::tests`].
     tests: Vec<usize>,
 }
@@ -45,6 +47,31 @@ pub(super) struct Prepared<'a> {
     tests: Vec<Test<'a>>,
     /// Answers about one condition key, which many questions ask again.
     fillings: RefCell<HashMap<(Vec<usize>, Presence), Fillings>>,
+    /// The callers of each kind that all the statements together can tell apart.
+    callers: RefCell<HashMap<Caller, Result<Rc<Callers>, Undecided>>>,
+    /// The resources of a question, which is asked for each kind of caller.
+    resources: RefCell<HashMap<ResourcesAsked, Result<Places, Undecided>>>,
+}
+
+/// What is asked of resources: the statements sought and avoided, and the number of the forms.
+type ResourcesAsked = (Vec<usize>, Vec<usize>, Option<usize>);
+
+/// The resources of a question; none where no resource will do.
+type Places = Option<Rc<Dimension<String>>>;
+
+/// Callers, each with the statements whose principals and conditions on the caller it meets.
+struct Callers {
+    whos: Vec<Who>,
+    sought: Vec<Bits>,
+    avoided: Vec<Bits>,
+}
+
+/// The forms that the resource of an action may have.
+#[derive(Debug)]
+pub(super) struct Forms {
+    /// What tells them from others in the same search.
+    pub(super) number: usize,
+    pub(super) patterns: Vec<Pattern>,
 }
 
 /// The answers about one condition key.
@@ -58,7 +85,7 @@ type Dimension<T> = (Vec<cover::Value>, Vec<T>);
 pub(super) struct Frame<'q> {
     pub(super) caller: Caller,
     /// The forms that the resource may have; none where any text will do.
-    pub(super) resources: Option<&'q [Pattern]>,
+    pub(super) resources: Option<&'q Forms>,
     /// Condition keys that the request cannot have.
     pub(super) unknown_keys: &'q [String],
 }
@@ -79,7 +106,8 @@ impl<'a> Prepared<'a> {
             |side| entries.iter().map(|entry| Ready::new(entry, &reading, side, &mut tests)).collect::<Vec<_>>();
         let sought = ready(Side::Sought);
         let avoided = matches!(reading, Reading::Loose(_)).then(|| ready(Side::Avoided));
-        Self { entries, sought, avoided, tests: tests.tests, reading, fillings: RefCell::default() }
+        let (fillings, callers, resources) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { entries, sought, avoided, tests: tests.tests, reading, fillings, callers, resources }
     }
 
     fn ready(&self, statement: usize, side: Side) -> Option<&Ready> {
@@ -110,14 +138,14 @@ impl<'a> Prepared<'a> {
         }
         let all: Set = if avoided.len() == limits::ATOMS_MAX { Set::MAX } else { (1 << avoided.len()) - 1 };
         let mut dimensions = Vec::new();
-        let (who_values, whos) = self.callers(sought, avoided, frame.caller)?;
+        let callers = self.callers(frame.caller)?;
+        let who_values = callers.values(sought, avoided);
         if who_values.is_empty() {
             return Ok(None);
         }
         dimensions.push(who_values);
-        let resources = self.resources(sought, avoided, frame.resources)?;
-        let Some((resource_values, texts)) = resources else { return Ok(None) };
-        dimensions.push(resource_values);
+        let Some(places) = self.places(sought, avoided, frame.resources)? else { return Ok(None) };
+        dimensions.push(places.0.clone());
         let mut keys = Vec::new();
         for (key, asked) in self.conditions(sought, avoided) {
             let presence = if frame.unknown_keys.iter().any(|unknown| unknown == key) {
@@ -135,8 +163,8 @@ impl<'a> Prepared<'a> {
         }
         let Some(chosen) = cover::choose(dimensions, all)? else { return Ok(None) };
         let mut chosen = chosen.into_iter();
-        let who = chosen.next().and_then(|place| whos.get(place)).cloned();
-        let resource = chosen.next().and_then(|place| texts.get(place)).cloned();
+        let who = chosen.next().and_then(|place| callers.whos.get(place)).cloned();
+        let resource = chosen.next().and_then(|place| places.1.get(place)).cloned();
         let keys = keys
             .into_iter()
             .zip(chosen)
@@ -145,23 +173,33 @@ impl<'a> Prepared<'a> {
         Ok(Some(Found { resource, who, keys }))
     }
 
-    /// The callers that every statement sought names, with what they miss of those avoided.
-    fn callers(&self, sought: &[usize], avoided: &[usize], kind: Caller) -> Result<Dimension<Who>, Undecided> {
-        let both = |list: &[usize], side| -> Vec<(Option<&'a Scope<Principal>>, Vec<&Test<'a>>)> {
-            let of = |&statement: &usize| {
+    /// The callers of a kind.
+    fn callers(&self, kind: Caller) -> Result<Rc<Callers>, Undecided> {
+        if let Some(known) = self.callers.borrow().get(&kind) {
+            return known.clone();
+        }
+        let made = self.make_callers(kind).map(Rc::new);
+        self.callers.borrow_mut().insert(kind, made.clone());
+        made
+    }
+
+    fn make_callers(&self, kind: Caller) -> Result<Callers, Undecided> {
+        let side = |side| -> Vec<(Option<&'a Scope<Principal>>, Vec<&Test<'a>>)> {
+            let of = |statement: usize| {
                 let scope = self.statement(statement).and_then(|statement| statement.principals.as_ref());
                 let tests = self.tests(statement, side).map(|(_, test)| test);
                 (scope, tests.filter(|test| DERIVED.contains(&test.condition.key.as_str())).collect())
             };
-            list.iter().map(of).collect()
+            (0..self.entries.len()).map(of).collect()
         };
-        let (mine, theirs) = (both(sought, Side::Sought), both(avoided, Side::Avoided));
+        let (mine, theirs) = (side(Side::Sought), side(Side::Avoided));
         let every = || mine.iter().chain(&theirs);
         let asked = Asked {
-            scopes: every().filter_map(|(scope, _)| *scope).collect(),
+            scopes: mine.iter().filter_map(|(scope, _)| *scope).collect(),
             tests: every().flat_map(|(_, tests)| tests.iter().copied()).collect(),
             bindings: self.reading.bindings(),
         };
+        let whos = caller::callers(kind, &asked)?;
         let suits = |who: &Who, (scope, tests): &(Option<&Scope<_>>, Vec<&Test<'_>>)| {
             who.is_named(*scope)
                 && tests.iter().all(|test| {
@@ -169,15 +207,36 @@ impl<'a> Prepared<'a> {
                     test.holds(value.as_deref())
                 })
         };
-        let whos = caller::callers(kind, &asked)?;
-        let mut found = Vec::new();
-        for (place, who) in whos.iter().enumerate() {
-            if mine.iter().all(|statement| suits(who, statement)) {
-                let missed = theirs.iter().enumerate().filter(|(_, statement)| !suits(who, statement));
-                found.push((missed.fold(0, |all: Set, (index, _)| all | 1 << index), place));
-            }
+        let suited = |side: &[(Option<&Scope<Principal>>, Vec<&Test<'_>>)]| -> Vec<Bits> {
+            let of = |who: &Who| {
+                let mut bits = Bits::none(self.entries.len());
+                for (number, _) in side.iter().enumerate().filter(|(_, statement)| suits(who, statement)) {
+                    bits.insert(number);
+                }
+                bits
+            };
+            whos.iter().map(of).collect()
+        };
+        let (sought, avoided) = (suited(&mine), suited(&theirs));
+        Ok(Callers { whos, sought, avoided })
+    }
+
+    /// The resources of a question, as far as they were not asked for before.
+    fn places(&self, sought: &[usize], avoided: &[usize], forms: Option<&Forms>) -> Result<Places, Undecided> {
+        let asked = (sought.to_vec(), avoided.to_vec(), forms.map(|forms| forms.number));
+        if let Some(known) = self.resources.borrow().get(&asked) {
+            return known.clone();
         }
-        Ok((found, whos))
+        let patterns = forms.map(|forms| forms.patterns.as_slice());
+        let made = self.resources(sought, avoided, patterns).map(|places| places.map(Rc::new));
+        self.resources.borrow_mut().insert(asked, made.clone());
+        made
+    }
+
+    /// The resources of a statement.
+    fn resources_of(&self, statement: usize, side: Side) -> Option<&Resources> {
+        let entry = self.entries.get(statement)?;
+        self.ready(statement, side)?.resources.get_or_init(|| Resources::new(entry, &self.reading, side)).as_ref()
     }
 
     /// The resources that every statement sought speaks of, with what they miss of those avoided; none where no
@@ -188,7 +247,7 @@ impl<'a> Prepared<'a> {
         avoided: &[usize],
         forms: Option<&[Pattern]>,
     ) -> Result<Option<Dimension<String>>, Undecided> {
-        let of = |statement: &usize, side| self.ready(*statement, side).and_then(|ready| ready.resources.as_ref());
+        let of = |statement: &usize, side| self.resources_of(*statement, side);
         let mine: Vec<&Resources> = sought.iter().filter_map(|statement| of(statement, Side::Sought)).collect();
         let theirs: Vec<Option<&Resources>> = avoided.iter().map(|statement| of(statement, Side::Avoided)).collect();
         let everything = [Pattern::new("*", Kind::Like)];
@@ -317,28 +376,48 @@ impl<'a> Tests<'a> {
 
 impl Ready {
     fn new<'a>(entry: &Entry<'a>, reading: &Reading, side: Side, tests: &mut Tests<'a>) -> Self {
-        let resources = entry.statement.resources.as_ref().map(|scope| {
-            let (negated, globs) = match scope {
-                Scope::In(globs) => (false, globs),
-                Scope::NotIn(globs) => (true, globs),
-            };
-            let side = match (side, negated) {
-                (Side::Sought, false) | (Side::Avoided, true) => Side::Sought,
-                _ => Side::Avoided,
-            };
-            let pattern = |glob: &Glob| {
-                let pieces = reading.pieces(glob.as_str(), entry.version, side);
-                let pieces = match (pieces, reading) {
-                    (None, Reading::Bound(_)) if negated => reading.left_out(glob.as_str(), entry.version),
-                    (pieces, _) => pieces?,
-                };
-                Some(Pattern::of_pieces(&pieces, Kind::Resource))
-            };
-            let patterns: Vec<Pattern> = globs.iter().filter_map(pattern).collect();
-            Resources { negated, patterns }
-        });
         let place = |condition| tests.place(condition, entry.version, reading, side);
-        Self { resources, tests: entry.statement.conditions.iter().map(place).collect() }
+        Self { resources: OnceCell::new(), tests: entry.statement.conditions.iter().map(place).collect() }
+    }
+}
+
+impl Resources {
+    fn new(entry: &Entry<'_>, reading: &Reading, side: Side) -> Option<Self> {
+        let (negated, globs) = match entry.statement.resources.as_ref()? {
+            Scope::In(globs) => (false, globs),
+            Scope::NotIn(globs) => (true, globs),
+        };
+        let side = match (side, negated) {
+            (Side::Sought, false) | (Side::Avoided, true) => Side::Sought,
+            _ => Side::Avoided,
+        };
+        let pattern = |glob: &Glob| {
+            let pieces = reading.pieces(glob.as_str(), entry.version, side, Wild::Text);
+            let pieces = match (pieces, reading) {
+                (None, Reading::Bound(_)) if negated => reading.left_out(glob.as_str(), entry.version),
+                (pieces, _) => pieces?,
+            };
+            Some(Pattern::of_pieces(&pieces, Kind::Resource))
+        };
+        Some(Self { negated, patterns: globs.iter().filter_map(pattern).collect() })
+    }
+}
+
+impl Callers {
+    /// Those whom every statement sought is met by, with what they miss of those avoided. Of those that come to the same
+    /// the first is enough.
+    fn values(&self, sought: &[usize], avoided: &[usize]) -> Vec<cover::Value> {
+        let mut values: Vec<cover::Value> = Vec::new();
+        for (place, (mine, theirs)) in self.sought.iter().zip(&self.avoided).enumerate() {
+            if sought.iter().all(|&statement| mine.contains(statement)) {
+                let missed = avoided.iter().enumerate().filter(|&(_, &statement)| !theirs.contains(statement));
+                let missed = missed.fold(0, |all: Set, (index, _)| all | 1 << index);
+                if !values.iter().any(|(known, _)| *known == missed) {
+                    values.push((missed, place));
+                }
+            }
+        }
+        values
     }
 }
 

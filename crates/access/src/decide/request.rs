@@ -14,6 +14,15 @@ use crate::evaluate::{Context, Request, Requester, RequesterKind};
 /// The partitions of AWS, the one that nearly everyone is in first.
 pub(super) const PARTITIONS: &[&str] = &["aws", "aws-cn", "aws-us-gov"];
 
+/// What the resources of an action may be: of which service, of which types, and whether none need be named.
+pub(super) type Shape = (usize, &'static [String], bool);
+
+/// The shape of an action's resources; none where the catalogue does not know the action.
+pub(super) fn shape(candidate: &Candidate) -> Option<Shape> {
+    let (service, action) = candidate.known?;
+    Some((std::ptr::from_ref(service).addr(), action.resources.as_slice(), action.required.is_empty()))
+}
+
 /// The forms that the resource of an action may have, in one partition; none where the catalogue does not know.
 pub(super) fn forms(candidate: &Candidate, partition: &str) -> Option<Vec<Pattern>> {
     let (service, action) = candidate.known?;

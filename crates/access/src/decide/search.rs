@@ -2,17 +2,19 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::action::{self, Candidate, Class};
-use super::binding::{self, Bindings, Reading};
+use super::binding::{self, Bindings, Reading, Side};
 use super::bits::Bits;
-use super::caller::{Caller, DERIVED};
+use super::caller::{self, Asked, Caller, DERIVED, Who};
 use super::limits::{self, Undecided};
-use super::query::{Entry, Found, Frame, Prepared};
-use super::request::{self, PARTITIONS};
+use super::query::{Entry, Forms, Found, Frame, Prepared};
+use super::request::{self, PARTITIONS, Shape};
+use super::values::Test;
 use super::{Answer, Approximation, PolicyKind, Verdict, Witness, lets_through};
 use crate::actions::BrokenTable;
-use crate::policy::{Effect, Policy, Principal, Scope, Statement, Version};
+use crate::policy::{Condition, Effect, Policy, Principal, Scope, Statement, Version};
 
 /// Whether `new` allows what `existing` does not.
 pub(super) fn answer(existing: &Policy, new: &Policy, kind: PolicyKind) -> Result<Answer, BrokenTable> {
@@ -21,7 +23,11 @@ pub(super) fn answer(existing: &Policy, new: &Policy, kind: PolicyKind) -> Resul
     let fresh = binding::fresh(&variables, &[new, existing]);
     let mut outcome = search.run(&Reading::Bound(fresh.clone()));
     if outcome.witness.is_none() && !variables.is_empty() {
-        for bindings in search.other_bindings(&fresh) {
+        let (others, is_all) = search.other_bindings(&fresh);
+        if !is_all {
+            outcome.undecided = outcome.undecided.or(Some(Undecided::Variable));
+        }
+        for bindings in others {
             let other = search.run(&Reading::Bound(bindings));
             outcome.approximations.extend(&other.approximations);
             outcome.undecided = outcome.undecided.or(other.undecided);
@@ -65,6 +71,8 @@ struct Search<'a> {
     existing_allows: Bits,
     existing_denies: Bits,
     callers: Vec<Caller>,
+    /// The forms of resources that were asked for, by the shape of the action and the place of the partition.
+    forms: RefCell<HashMap<(Shape, usize), Rc<Forms>>>,
     /// By pair of statements: whether the first can match only what the second matches, the action left aside.
     implied: RefCell<HashMap<(usize, usize), bool>>,
 }
@@ -97,8 +105,20 @@ impl<'a> Search<'a> {
         let statements: Vec<&Statement> = entries.iter().map(|entry| entry.statement).collect();
         let classes = action::classes(&statements, &allows)?;
         let callers = callers(&entries, kind);
-        let implied = RefCell::default();
-        Ok(Self { existing, new, entries, classes, allows, denies, existing_allows, existing_denies, callers, implied })
+        let (forms, implied) = (RefCell::default(), RefCell::default());
+        Ok(Self {
+            existing,
+            new,
+            entries,
+            classes,
+            allows,
+            denies,
+            existing_allows,
+            existing_denies,
+            callers,
+            forms,
+            implied,
+        })
     }
 
     fn run(&self, reading: &Reading) -> Outcome {
@@ -189,17 +209,15 @@ impl<'a> Search<'a> {
         let services = self.services(question);
         // First with the keys that the catalogue lists for the action alone, then with any.
         for strict in [true, false] {
-            let mut tried: HashSet<(usize, Vec<String>, bool, Vec<String>)> = HashSet::new();
+            let mut tried: HashSet<(Shape, Vec<String>)> = HashSet::new();
             for candidate in class.candidates(services.as_ref()) {
                 let unknown = request::unknown_keys(&candidate, &keys);
                 if !strict && unknown.is_empty() {
                     continue;
                 }
-                let form = candidate.known.map(|(service, action)| {
-                    (std::ptr::from_ref(service).addr(), action.resources.clone(), action.required.is_empty())
-                });
-                let (service, resources, bare) = form.unwrap_or_default();
-                if candidate.known.is_some() && !tried.insert((service, resources, bare, unknown.clone())) {
+                if let Some(shape) = request::shape(&candidate)
+                    && !tried.insert((shape, unknown.clone()))
+                {
                     continue;
                 }
                 if tried.len() > limits::ACTIONS_TRIED_MAX {
@@ -207,8 +225,8 @@ impl<'a> Search<'a> {
                     return;
                 }
                 let withheld = if strict { unknown.as_slice() } else { &[] };
-                for partition in PARTITIONS {
-                    let forms = request::forms(&candidate, partition);
+                for partition in 0..PARTITIONS.len() {
+                    let forms = self.forms(&candidate, partition);
                     let frame = Frame { caller, resources: forms.as_deref(), unknown_keys: withheld };
                     match prepared.find(&question.sought, &question.avoided, frame) {
                         Ok(Some(found)) => {
@@ -227,6 +245,19 @@ impl<'a> Search<'a> {
             }
         }
         outcome.approximations.insert(Approximation::ResourceTypes);
+    }
+
+    /// The forms that the resource of an action may have in one partition.
+    fn forms(&self, candidate: &Candidate, partition: usize) -> Option<Rc<Forms>> {
+        let asked = (request::shape(candidate)?, partition);
+        let number = self.forms.borrow().len();
+        if let Some(known) = self.forms.borrow().get(&asked) {
+            return Some(Rc::clone(known));
+        }
+        let patterns = request::forms(candidate, PARTITIONS.get(partition)?)?;
+        let forms = Rc::new(Forms { number, patterns });
+        self.forms.borrow_mut().insert(asked, Rc::clone(&forms));
+        Some(forms)
     }
 
     /// Lets the evaluator look at a request; keeps it if it is as claimed.
@@ -275,24 +306,87 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Other values worth trying for the variables: none at all, and for each what the policies compare it with.
-    fn other_bindings(&self, fresh: &Bindings) -> Vec<Bindings> {
+    /// Other values worth trying for the variables, each with what the caller must then be: none at all; where a variable
+    /// is a property of the caller, those of each caller that the policies can tell from others; one value for all texts;
+    /// and for each what the policies compare it with. Also whether that is all of them.
+    fn other_bindings(&self, fresh: &Bindings) -> (Vec<Bindings>, bool) {
         let mut all = vec![fresh.keys().map(|name| (name.clone(), None)).collect::<Bindings>()];
-        for name in fresh.keys() {
-            let with = |value: Option<String>| {
-                let mut bindings = fresh.clone();
-                bindings.insert(name.clone(), value);
-                bindings
-            };
-            if fresh.len() > 1 {
-                all.push(with(None));
+        let add = |all: &mut Vec<Bindings>, bindings: Bindings| {
+            if bindings != *fresh && !all.contains(&bindings) {
+                all.push(bindings);
             }
-            for candidate in binding::candidates(name, &[self.new, self.existing]) {
-                all.push(with(Some(candidate)));
+        };
+        let (derived, free): (Vec<&String>, Vec<&String>) =
+            fresh.keys().partition(|name| DERIVED.contains(&name.as_str()));
+        // What several properties are together, only a caller can tell.
+        let mut bases = if derived.len() < 2 { vec![fresh.clone()] } else { Vec::new() };
+        let whos = if derived.is_empty() { Ok(Vec::new()) } else { self.callers_told_apart() };
+        let mut is_all = whos.is_ok();
+        let whos = whos.unwrap_or_default();
+        let of_caller = |who: &Who| {
+            let mut bindings = fresh.clone();
+            bindings.extend(derived.iter().map(|name| ((*name).clone(), who.value(name).map(str::to_owned))));
+            bindings
+        };
+        for bindings in whos.iter().map(of_caller) {
+            add(&mut bases, bindings.clone());
+            add(&mut all, bindings);
+        }
+        let texts = || fresh.iter().filter(|(_, value)| value.as_deref().is_some_and(binding::is_any_text));
+        if let Some((_, same)) = texts().next() {
+            let mut bindings = fresh.clone();
+            bindings.extend(texts().map(|(name, _)| (name.clone(), same.clone())));
+            add(&mut all, bindings);
+        }
+        let changes = |name: &String| {
+            let values = binding::candidates(name, &[self.new, self.existing]).into_iter().map(Some);
+            values.chain([None]).collect::<Vec<_>>()
+        };
+        for name in &derived {
+            for value in changes(name) {
+                for who in whos.iter().filter_map(|who| who.with(name, value.as_deref()?)) {
+                    add(&mut all, of_caller(&who));
+                }
+                let mut bindings = fresh.clone();
+                bindings.insert((*name).clone(), value);
+                add(&mut all, bindings);
             }
         }
+        for name in free {
+            let changes = changes(name);
+            for (base, value) in bases.iter().flat_map(|base| changes.iter().map(move |value| (base, value))) {
+                let mut bindings = base.clone();
+                bindings.insert(name.clone(), value.clone());
+                add(&mut all, bindings);
+            }
+        }
+        is_all &= all.len() <= limits::BINDINGS_MAX;
         all.truncate(limits::BINDINGS_MAX);
-        all
+        (all, is_all)
+    }
+
+    /// A caller for each combination of principals and of conditions on the caller that one can meet, variables aside.
+    fn callers_told_apart(&self) -> Result<Vec<Who>, Undecided> {
+        let nothing = Reading::Bound(Bindings::new());
+        let conditions = self
+            .entries
+            .iter()
+            .flat_map(|entry| entry.statement.conditions.iter().map(move |condition| (entry.version, condition)));
+        let is_plain = |condition: &Condition| !condition.values.iter().any(|value| value.contains("${"));
+        let conditions =
+            conditions.filter(|(_, condition)| DERIVED.contains(&condition.key.as_str()) && is_plain(condition));
+        let tests: Vec<Test<'_>> =
+            conditions.map(|(version, condition)| Test::new(condition, version, &nothing, Side::Sought)).collect();
+        let asked = Asked {
+            scopes: self.entries.iter().filter_map(|entry| entry.statement.principals.as_ref()).collect(),
+            tests: tests.iter().collect(),
+            bindings: nothing.bindings(),
+        };
+        let mut whos = Vec::new();
+        for &kind in &self.callers {
+            whos.extend(caller::callers(kind, &asked)?);
+        }
+        Ok(whos)
     }
 
     /// Whether a request is possible when variables may have any value, those excepted that stand in what is sought and

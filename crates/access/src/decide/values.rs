@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::binding::{Reading, Side, typical};
+use super::binding::{Reading, Side, Wild, typical};
 use super::joint::{self, Set};
 use super::limits::{self, Undecided};
 use super::pattern::{Kind, Pattern};
@@ -30,6 +30,8 @@ enum Wanted {
     Network(IpNet),
     Bytes(Vec<u8>, String),
     Switch(bool),
+    /// Either, where a variable may be anything.
+    AnySwitch,
     /// A value that nothing fits: not of the operator's kind, or a variable without a value.
     Nothing,
 }
@@ -96,6 +98,10 @@ impl<'a> Test<'a> {
     /// Whether one value is as the operator asks.
     fn suits(&self, value: &str) -> bool {
         let operator = self.condition.operator;
+        // As the evaluator has it: with no value to compare with, these forms hold only where the key is absent.
+        if self.wanted.is_empty() && (operator.if_exists || operator.qualifier != Qualifier::Single) {
+            return false;
+        }
         self.wanted.iter().any(|wanted| wanted.fits(operator.family, value)) != operator.negated
     }
 }
@@ -109,6 +115,7 @@ impl Wanted {
             Self::Network(network) => operand::address(value).is_some_and(|address| network.contains(&address)),
             Self::Bytes(bytes, _) => operand::binary(value).is_some_and(|given| given == *bytes),
             Self::Switch(wanted) => switch(value) == Some(*wanted),
+            Self::AnySwitch => switch(value).is_some(),
             Self::Nothing => false,
         }
     }
@@ -125,19 +132,21 @@ fn compare(family: Family, order: std::cmp::Ordering) -> bool {
 }
 
 fn wanted(condition: &Condition, value: &str, version: Version, reading: &Reading, side: Side) -> Wanted {
-    let text = |kind| reading.pieces(value, version, side).map(|pieces| Pattern::of_pieces(&pieces, kind));
+    // Where no wildcard is read, the only one is what stands for a variable that may be anything.
+    let text = |kind, wild| reading.pieces(value, version, side, wild).map(|pieces| Pattern::of_pieces(&pieces, kind));
     let wanted = match condition.operator.family {
-        // A wildcard that stands for an unknown variable must stay one whatever the operator.
-        Family::StringEquals if matches!(reading, Reading::Loose(_)) && value.contains("${") => {
-            text(Kind::Like).map(Wanted::Text)
-        }
-        Family::StringEquals => text(Kind::Literal).map(Wanted::Text),
-        Family::StringEqualsIgnoreCase => text(Kind::Fold).map(Wanted::Text),
-        Family::StringLike => text(Kind::Like).map(Wanted::Text),
-        Family::Arn => text(Kind::Arn).map(Wanted::Text),
-        Family::Bool => text(Kind::Fold)
-            .and_then(|pattern| [true, false].into_iter().find(|bool| pattern.matches(&bool.to_string())))
-            .map(Wanted::Switch),
+        Family::StringEquals => text(Kind::Like, Wild::Nowhere).map(Wanted::Text),
+        Family::StringEqualsIgnoreCase => text(Kind::Fold, Wild::Nowhere).map(Wanted::Text),
+        Family::StringLike => text(Kind::Like, Wild::Everywhere).map(Wanted::Text),
+        Family::Arn => text(Kind::Arn, Wild::Everywhere).map(Wanted::Text),
+        Family::Bool => text(Kind::Fold, Wild::Nowhere).and_then(|pattern| {
+            match (pattern.matches("true"), pattern.matches("false")) {
+                (true, true) => Some(Wanted::AnySwitch),
+                (true, false) => Some(Wanted::Switch(true)),
+                (false, true) => Some(Wanted::Switch(false)),
+                (false, false) => None,
+            }
+        }),
         Family::BinaryEquals => operand::binary(value).map(|bytes| Wanted::Bytes(bytes, value.to_owned())),
         Family::NumericEquals
         | Family::NumericLessThan
@@ -254,11 +263,17 @@ fn several_values(tests: &[Test<'_>], singles: &[String]) -> Result<Vec<Filling>
 /// Single values of every kind that the tests can tell apart, the likeliest first.
 fn single_values(key: &str, tests: &[Test<'_>]) -> Result<Vec<String>, Undecided> {
     let families = || tests.iter().map(|test| test.condition.operator.family).filter(|family| *family != Family::Null);
-    if families().any(|family| family == Family::Bool) {
+    // AWS gives such a key no other value; a tag, and what is compared as text as well, may be anything.
+    let has_switches = families().any(|family| family == Family::Bool);
+    if has_switches && !key.contains('/') && families().all(|family| family == Family::Bool) {
         return Ok(vec!["true".to_owned(), "false".to_owned()]);
     }
-    let mut values = vec![typical(key, 0)];
+    let mut values = Vec::new();
+    let switches = ["true", "false"].map(|text| Pattern::new(text, Kind::Fold));
     let mut patterns: Vec<&Pattern> = Vec::new();
+    if has_switches {
+        patterns.extend(&switches);
+    }
     for pattern in tests.iter().flat_map(Test::patterns) {
         if !patterns.contains(&pattern) {
             patterns.push(pattern);
@@ -276,13 +291,17 @@ fn single_values(key: &str, tests: &[Test<'_>]) -> Result<Vec<String>, Undecided
             Wanted::Time(time) => times.push(*time),
             Wanted::Network(network) => networks.push(*network),
             Wanted::Bytes(_, text) => bytes.push(text.clone()),
-            Wanted::Text(_) | Wanted::Switch(_) | Wanted::Nothing => {}
+            Wanted::Text(_) | Wanted::Switch(_) | Wanted::AnySwitch | Wanted::Nothing => {}
         }
     }
     kinds += [numbers.is_empty(), times.is_empty(), networks.is_empty(), bytes.is_empty()]
         .iter()
         .filter(|is_empty| !**is_empty)
         .count();
+    // What no operator can compare is a value as well, but only where AWS does not say what the key holds.
+    if kinds == 0 || !patterns.is_empty() || !networks.is_empty() || key.contains('/') {
+        values.insert(0, typical(key, 0));
+    }
     values.extend(bytes);
     values.extend(around_numbers(numbers));
     values.extend(around_times(times));

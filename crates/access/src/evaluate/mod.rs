@@ -12,7 +12,7 @@ mod batch;
 mod condition;
 pub(crate) mod operand;
 mod order;
-mod pattern;
+pub(crate) mod pattern;
 mod policies;
 mod request;
 mod requester;

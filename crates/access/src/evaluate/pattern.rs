@@ -8,7 +8,7 @@ pub(super) const ONE: u8 = 0xFE;
 
 /// A pattern in the form in which it is compared fastest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Pattern {
+pub(crate) enum Pattern {
     /// `*`
     Everything,
     /// No wildcard.
@@ -21,7 +21,7 @@ pub(super) enum Pattern {
 
 impl Pattern {
     /// The pattern that a text with `*` and `?` writes.
-    pub(super) fn plain(text: &str) -> Self {
+    pub(crate) fn plain(text: &str) -> Self {
         Self::of_bytes(text.bytes().map(wildcard).collect())
     }
 
@@ -41,7 +41,7 @@ impl Pattern {
     }
 
     /// Whether all of `text` fits.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Everything => true,
             Self::Exact(bytes) => **bytes == *text.as_bytes(),
@@ -62,6 +62,17 @@ pub(super) fn wildcard(byte: u8) -> u8 {
         b'*' => MANY,
         b'?' => ONE,
         other => other,
+    }
+}
+
+/// Whether a pattern as it is written fits all of the text.
+pub(crate) fn means(pattern: &str, text: &str) -> bool {
+    match pattern.find(['*', '?']) {
+        None => pattern == text,
+        Some(at) if at + 1 == pattern.len() && pattern.ends_with('*') => {
+            pattern.get(..at).is_some_and(|head| text.starts_with(head))
+        }
+        Some(_) => Pattern::plain(pattern).matches(text),
     }
 }
 

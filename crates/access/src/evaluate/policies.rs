@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::request::Scene;
+use super::request::{Request, Scene};
 use super::s3::S3Access;
 use super::statement::{self, Named};
 use crate::policy::{Effect, Policy};
@@ -19,6 +19,17 @@ impl Compiled {
     pub fn of(policy: &Policy) -> Self {
         let statement = |statement| statement::Compiled::of(statement, policy.version);
         Self { statements: policy.statements.iter().map(statement).collect() }
+    }
+
+    /// Whether it alone lets a request through: some Allow matches and no Deny does. A statement without principals
+    /// matches whoever asks.
+    pub fn lets_through(&self, request: &Request) -> bool {
+        let scene = Scene::silent(request);
+        let any = |effect| {
+            let mut statements = self.statements.iter().filter(|statement| statement.effect == effect);
+            statements.any(|statement| statement.matches(scene).is_some())
+        };
+        any(Effect::Allow) && !any(Effect::Deny)
     }
 
     /// The `Sid` of a statement, by its number from 0.

@@ -1,11 +1,11 @@
 //! Whether one statement speaks of one request: the part that every kind of policy shares.
 
 use super::condition::Asked;
-use super::pattern::Pattern;
+use super::pattern::{self, Pattern};
 use super::request::{Request, Scene};
 use super::requester::RequesterKind;
 use super::text::{ArnText, Syntax};
-use crate::policy::{Effect, Principal, Scope, Statement, Version};
+use crate::policy::{Effect, Glob, Principal, Scope, Statement, Version};
 
 /// How a statement with principals names the requester. The order is that of how far an Allow reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +23,13 @@ pub enum Named {
 ///
 /// For many requests compile the policy once ([`super::Compiled`]).
 pub fn matches(statement: &Statement, version: Version, request: &Request) -> Option<Named> {
-    Compiled::of(statement, version).matches(Scene { request, notes: None })
+    // Most statements speak of other actions: those are not made ready.
+    let means = |globs: &[Glob]| globs.iter().any(|glob| pattern::means(glob.as_str(), request.action()));
+    let is_meant = match &statement.actions {
+        Scope::In(globs) => means(globs),
+        Scope::NotIn(globs) => !means(globs),
+    };
+    is_meant.then(|| Compiled::of(statement, version).matches(Scene { request, notes: None })).flatten()
 }
 
 /// One statement, ready for requests.
@@ -211,10 +217,12 @@ impl Who {
                 is(kind == RequesterKind::FederatedUser && requester.behind() == Some(arn), Named::Behind)
             }
             Self::Service(name) => {
-                is(kind == RequesterKind::Service && requester.as_str().eq_ignore_ascii_case(name), Named::Directly)
+                let is_it = name == "*" || requester.as_str().eq_ignore_ascii_case(name);
+                is(kind == RequesterKind::Service && is_it, Named::Directly)
             }
             Self::Provider(provider) => {
-                is(kind == RequesterKind::Federated && requester.as_str() == provider, Named::Directly)
+                let is_it = provider == "*" || requester.as_str() == provider;
+                is(kind == RequesterKind::Federated && is_it, Named::Directly)
             }
             Self::CanonicalUser(id) => is(requester.canonical_user() == Some(id), Named::Account),
         }

@@ -88,6 +88,15 @@ impl Text {
         }
     }
 
+    /// The bytes of the pattern for this request, where it has all variables.
+    fn bytes(&self, scene: Scene<'_>) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Fixed(Pattern::Exact(bytes)) => Some(Cow::Borrowed(bytes)),
+            Self::Fixed(_) => None,
+            Self::Open(pieces) => resolve(pieces, scene).map(Cow::Owned),
+        }
+    }
+
     fn is_everything(&self) -> bool {
         matches!(self, Self::Fixed(pattern) if pattern.is_everything())
     }
@@ -111,6 +120,13 @@ pub(super) enum ArnText {
     Exact(Box<[u8]>),
     /// The six parts.
     Parts(Box<[Text; ARN_PARTS]>),
+    /// What begins with a variable: taken apart when its value is known.
+    Unknown {
+        /// The text.
+        text: Text,
+        /// Whether an ARN that is too short goes on.
+        short: bool,
+    },
     /// No ARN: compared as a whole.
     Other(Text),
 }
@@ -122,6 +138,9 @@ impl ArnText {
         let whole = Text::parse(text, syntax);
         if whole.is_everything() {
             return Self::Everything;
+        }
+        if matches!(&whole, Text::Open(pieces) if matches!(pieces.first(), Some(Piece::Variable { .. }))) {
+            return Self::Unknown { text: whole, short };
         }
         let mut parts = arn_parts(pieces(text, syntax));
         let is_arn = parts.first().is_some_and(|first| *first == Text::Fixed(Pattern::plain("arn")));
@@ -145,6 +164,7 @@ impl ArnText {
             Self::Parts(parts) => {
                 arn.is_arn && parts.iter().rev().zip(arn.rev()).all(|(text, part)| text.matches(part, scene))
             }
+            Self::Unknown { text, short } => text.bytes(scene).is_some_and(|bytes| arn.fits(&bytes, *short)),
             Self::Other(text) => !arn.is_arn && text.matches(arn.whole, scene),
         }
     }
@@ -160,6 +180,7 @@ impl ArnText {
             Self::Parts(parts) => {
                 !arn.is_arn || parts.iter().rev().zip(arn.rev()).any(|(text, part)| parts_exclude(text, part))
             }
+            Self::Unknown { text, short } => text.bytes(scene).is_some_and(|bytes| !arn.fits(&bytes, *short)),
             Self::Other(text) => arn.is_arn || parts_exclude(text, arn.whole),
         }
     }
@@ -182,6 +203,19 @@ impl<'a> ArnParts<'a> {
     /// The same, where the places of the colons are known.
     pub(super) fn with_ends(whole: &'a str, ends: Option<[usize; ARN_PARTS - 1]>) -> Self {
         Self { whole, is_arn: ends.is_some(), ends: ends.unwrap_or_default() }
+    }
+
+    /// Whether it fits the bytes of a pattern for an ARN, or for anything where they are `*`.
+    fn fits(self, pattern: &[u8], short: bool) -> bool {
+        if pattern == [pattern::MANY] {
+            return true;
+        }
+        let parts: Vec<&[u8]> = pattern.splitn(ARN_PARTS, |&byte| byte == b':').collect();
+        let goes_on = short && pattern.iter().any(|&byte| byte >= pattern::ONE);
+        if parts.first() != Some(&b"arn".as_slice()) || (parts.len() < ARN_PARTS && !goes_on) {
+            return !self.is_arn && pattern::fits(pattern, self.whole.as_bytes());
+        }
+        self.is_arn && parts.iter().enumerate().all(|(index, part)| pattern::fits(part, self.part(index).as_bytes()))
     }
 
     /// The parts, the last first: it tells resources apart soonest.

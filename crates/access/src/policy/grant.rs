@@ -198,7 +198,13 @@ fn includes(denied: &Principal, allowed: &Principal) -> bool {
     if denied == allowed {
         return true;
     }
-    let Principal::Aws(text) = denied else { return false };
+    let text = match (denied, allowed) {
+        (Principal::Aws(text), _) => text,
+        (Principal::Service(every), Principal::Service(_)) | (Principal::Federated(every), Principal::Federated(_)) => {
+            return every == "*";
+        }
+        _ => return false,
+    };
     let whole_account = text.ends_with(":root") || super::is_account(text);
     whole_account && matches!(allowed, Principal::Aws(_)) && denied.account() == allowed.account()
 }
@@ -206,7 +212,7 @@ fn includes(denied: &Principal, allowed: &Principal) -> bool {
 /// Whether someone could be both: the same, of one account, or not to be told.
 fn may_share(left: &Principal, right: &Principal) -> bool {
     match (left, right) {
-        (Principal::Service(left), Principal::Service(right)) => left == right,
+        (Principal::Service(left), Principal::Service(right)) => left == right || left == "*" || right == "*",
         (Principal::Service(_), _) | (_, Principal::Service(_)) => false,
         _ => match (left.account(), right.account()) {
             (Some(left), Some(right)) => left == right,

@@ -83,9 +83,9 @@ pub enum Principal {
     Everyone,
     /// An account, user, role or session, as written (an ARN, twelve digits, or a deleted principal's unique id).
     Aws(String),
-    /// An AWS service (`sns.amazonaws.com`).
+    /// An AWS service (`sns.amazonaws.com`); `*` is every one. AWS refuses that `*`, but a template may have it.
     Service(String),
-    /// An identity provider, for SAML or for OIDC.
+    /// An identity provider, for SAML or for OIDC; `*` is every one, which AWS refuses as well.
     Federated(String),
     /// An S3 canonical user.
     CanonicalUser(String),

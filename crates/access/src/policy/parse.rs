@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::condition::{Condition, Operator};
 use super::{Effect, Glob, Policy, Principal, Scope, Statement, Version};
 use crate::actions::BrokenTable;
+use crate::decide::Undecided;
 
 /// The longest document read, in bytes. AWS's largest managed policy is about 150 KB; a customer's own is at most 20 KB.
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
@@ -68,6 +69,9 @@ pub enum InvalidPolicy {
     /// A table of facts that the answer needs cannot be read.
     #[error(transparent)]
     Table(#[from] BrokenTable),
+    /// It would take more work than is done to tell.
+    #[error(transparent)]
+    Undecided(#[from] Undecided),
 }
 
 impl Policy {
@@ -260,16 +264,18 @@ fn parse_principals(at: &str, value: &Value) -> Result<Vec<Principal>, InvalidPo
     Ok(principals)
 }
 
-/// `*` of any kind is everyone. So is a wildcard for the account: AWS refuses it, but a template may still have it.
+/// `*` of `AWS` is everyone; of any other kind it is everyone of that kind. So is a wildcard for the account: AWS refuses
+/// it, but a template may still have it.
 fn principal(text: String, named: fn(String) -> Principal) -> Principal {
     let any_account = text
         .strip_prefix("arn:")
         .and_then(|rest| rest.split(':').nth(3))
         .is_some_and(|account| account.contains(['*', '?']));
-    if text == "*" || any_account {
-        return Principal::Everyone;
+    match named(text) {
+        Principal::Aws(text) if text == "*" || any_account => Principal::Everyone,
+        Principal::Federated(_) if any_account => Principal::Federated("*".to_owned()),
+        principal => principal,
     }
-    named(text)
 }
 
 fn parse_conditions(at: &str, value: &Value) -> Result<Vec<Condition>, InvalidPolicy> {

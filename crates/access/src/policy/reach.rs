@@ -8,25 +8,21 @@ use super::condition::{Condition, Family, Qualifier};
 use super::grant::{Asked, actions_cover, asked, check_size, denies_pair, is_denied};
 use super::narrow::{self, Narrowing};
 use super::{Effect, Glob, InvalidPolicy, Policy, Principal, Scope, Statement};
+use crate::decide;
 
-/// Whether it lets anyone in: some Allow for everyone that no condition narrows to known accounts, organisations,
-/// networks, endpoints or sources, and that no Deny takes away or narrows in the same way.
+/// Whether it lets anyone in, as [`decide::public`] tells: some request gets in that no account, organisation, network,
+/// endpoint or source which the policy names is part of. An error where that could not be decided.
 pub fn public(document: &Value) -> Result<bool, InvalidPolicy> {
     let Some(policy) = Policy::from_value(document)? else { return Ok(false) };
-    for allow in policy.allows().filter(|allow| is_for_everyone(allow)) {
+    for allow in policy.allows() {
         check_size(&policy, allow)?;
-        if !narrow::of_allow(&allow.conditions).is_empty() {
-            continue;
-        }
-        for (action, resource) in pairs(allow) {
-            let is_narrowed = is_denied(&policy, allow, &action, &resource)
-                || policy.denies().any(|deny| spared(deny, &action, &resource).is_some());
-            if !is_narrowed {
-                return Ok(true);
-            }
-        }
     }
-    Ok(false)
+    let answer = decide::public(&policy)?;
+    match (answer.statements.is_empty(), answer.undecided) {
+        (false, _) => Ok(true),
+        (true, None) => Ok(false),
+        (true, Some(why)) => Err(why.into()),
+    }
 }
 
 /// Who outside `account` is let in, in order and each once: accounts (twelve digits), organisations (`o-…`), identity
@@ -90,10 +86,6 @@ pub fn denies_insecure_transport(document: &Value) -> Result<bool, InvalidPolicy
         }
     }
     Ok(buckets.intersection(&objects).next().is_some())
-}
-
-fn is_for_everyone(allow: &Statement) -> bool {
-    matches!(allow.principals, Some(Scope::NotIn(_))) || names_everyone(allow)
 }
 
 fn names_everyone(statement: &Statement) -> bool {

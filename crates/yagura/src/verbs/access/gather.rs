@@ -17,7 +17,9 @@ pub(super) const RESOURCE_POLICIES: &[(&str, &str, &str)] = &[
     ("kms", "AWS::KMS::Key", "KeyPolicy"),
     ("sqs", "AWS::SQS::Queue", "Policy"),
     ("sns", "AWS::SNS::Topic", "Policy"),
+    ("s3express", "AWS::S3Express::DirectoryBucket", "Policy"),
     ("lambda", "AWS::Lambda::Function", "Policy"),
+    ("lambda", "AWS::Lambda::LayerVersion", "Policy"),
     ("secretsmanager", "AWS::SecretsManager::Secret", "Policy"),
     ("ecr", "AWS::ECR::Repository", "RepositoryPolicyText"),
     ("elasticfilesystem", "AWS::EFS::FileSystem", "FileSystemPolicy"),
@@ -51,7 +53,6 @@ const UNRECORDED_POLICIES: &[&str] = &[
     "rolesanywhere",
     "s3-object-lambda",
     "s3-outposts",
-    "s3express",
     "s3tables",
     "s3vectors",
     "schemas",
@@ -423,9 +424,10 @@ fn everything(of_resource: bool) -> Policy {
     }
 }
 
-/// The document of a managed policy, where it is recorded. Those of AWS itself are not.
+/// The document of a managed policy, one's own or one of AWS, where it is recorded.
 fn managed<'a>(inventory: &'a Inventory, arn: &str) -> Option<&'a Value> {
-    let found = inventory.named(arn).find(|found| found.kind.as_str() == "AWS::IAM::ManagedPolicy")?;
+    const KINDS: [&str; 2] = ["AWS::IAM::ManagedPolicy", "AWS::IAM::AWSManagedPolicy"];
+    let found = inventory.named(arn).find(|found| KINDS.contains(&found.kind.as_str()))?;
     found.properties.get("PolicyDocument").filter(|document| !document.is_null())
 }
 
@@ -565,6 +567,16 @@ mod tests {
             (Outcome::ImplicitDeny, Layer::Resource),
             &[],
         );
+    }
+
+    #[test]
+    fn attached_policies_of_aws_count_where_they_are_recorded() {
+        let mut inventory = account(&Value::Null, &[]);
+        let policy = json!({ "type": "AWS::IAM::AWSManagedPolicy", "id": "arn:aws:iam::aws:policy/ReadOnlyAccess",
+            "account": "111122223333", "region": "global", "properties": { "PolicyDocument": allow("s3:Get*") } });
+        inventory.add(Seen::Resource(Box::new(serde_json::from_value(policy).unwrap())));
+        check(&inventory, SESSION, "s3:GetObject", OBJECT, (Outcome::Allowed, Layer::Identity), &[]);
+        check(&inventory, SESSION, "s3:PutObject", OBJECT, (Outcome::ImplicitDeny, Layer::Identity), &[]);
     }
 
     #[test]

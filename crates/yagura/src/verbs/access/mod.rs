@@ -6,6 +6,7 @@ mod external;
 mod gather;
 mod generate;
 mod lint;
+mod sharing;
 mod simulate;
 
 use anyhow::Result;
