@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
+use yagura_model::{AccountId, Region};
 
 use super::State;
 use super::watch::{Change, Input, Watch, WatchError};
@@ -25,10 +26,28 @@ pub struct AlarmFile {
     pub path: String,
     /// The words; none where the file is a plain template.
     pub described: Option<Described>,
+    /// Where the alarms belong; none where they watch every account and region that has their metrics.
+    pub placement: Option<Placement>,
     /// The alarms.
     pub watch: Watch,
     /// The tests.
     pub cases: Vec<AlarmCase>,
+}
+
+/// The account and region of alarms that were imported: `Metadata: { Yagura: { Account: …, Region: … } }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+}
+
+impl Placement {
+    fn of(tree: &Value) -> Option<Self> {
+        let text = |name: &str| tree.pointer(&format!("/Metadata/Yagura/{name}")).and_then(Value::as_str);
+        Some(Self { account: text("Account")?.into(), region: text("Region")?.into() })
+    }
 }
 
 /// What is wrong with a file.
@@ -98,7 +117,8 @@ impl AlarmFile {
         }
         let (watch, errors) = Watch::from_template(&tree);
         let errors = errors.into_iter().map(|error| AlarmFileError::Watch { file: path.to_owned(), error }).collect();
-        let mut file = Self { path: path.to_owned(), described: None, watch, cases: Vec::new() };
+        let placement = Placement::of(&tree);
+        let mut file = Self { path: path.to_owned(), described: None, placement, watch, cases: Vec::new() };
         if tree.get("title").is_some() {
             described::only_keys(&tree, &["Resources", "tests"]).map_err(whole)?;
             let raw: RawFile = load::parse(path, text, false).map_err(AlarmFileError::Load)?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::statistic::Statistic;
-use super::{EXTRA_PERIODS, PERIODS_MAX, Sample, State};
+use super::{EXTRA_PERIODS, PERIODS_MAX, Reading, Sample, State};
 
 /// A metric alarm, as `AWS::CloudWatch::Alarm` describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,7 @@ pub struct MetricAlarm {
     dimensions: BTreeMap<String, String>,
     unit: Option<String>,
     statistic: Statistic,
+    statistic_name: String,
     period_seconds: u32,
     evaluation_periods: usize,
     datapoints_to_alarm: usize,
@@ -118,6 +119,11 @@ impl MetricAlarm {
             dimensions: dimensions(metric)?,
             unit: text(source, "Unit")?,
             statistic: statistic(source)?,
+            statistic_name: ["Stat", "Statistic", "ExtendedStatistic"]
+                .iter()
+                .find_map(|property| source.get(*property)?.as_str())
+                .unwrap_or_default()
+                .to_owned(),
             period_seconds: period(source)?,
             evaluation_periods,
             datapoints_to_alarm,
@@ -132,6 +138,21 @@ impl MetricAlarm {
     /// How long a period is.
     pub fn period(&self) -> TimeDelta {
         TimeDelta::seconds(i64::from(self.period_seconds))
+    }
+
+    /// The metric's namespace, name and dimensions.
+    pub fn metric(&self) -> (&str, &str, &BTreeMap<String, String>) {
+        (&self.namespace, &self.metric, &self.dimensions)
+    }
+
+    /// The unit that points must have, where one is asked for.
+    pub fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+
+    /// How much time one evaluation looks at.
+    pub fn looks_back(&self) -> TimeDelta {
+        self.period() * i32::try_from(self.range()).unwrap_or(i32::MAX)
     }
 
     /// How often AWS evaluates the alarm: every minute, every ten seconds where periods are shorter than that, and every
@@ -158,17 +179,17 @@ impl MetricAlarm {
             && (self.unit.is_none() || sample.unit.is_none() || sample.unit == self.unit)
     }
 
-    /// The state at a time, of samples sorted by time; `before` is the state until then.
-    pub fn evaluate(&self, samples: &[(DateTime<Utc>, f64)], now: DateTime<Utc>, before: State) -> Evaluation {
+    /// The state at a time, of readings sorted by time; `before` is the state until then.
+    pub fn evaluate(&self, readings: &[(DateTime<Utc>, Reading)], now: DateTime<Utc>, before: State) -> Evaluation {
         let range = self.range();
-        let mut counted = 0;
+        let mut counted = 0.0;
         let slots = (0..range).rev().map(|ago| {
-            let within = self.period_of(samples, now, ago);
+            let within = self.period_of(readings, now, ago);
             if ago < self.evaluation_periods {
-                counted += within.len();
+                counted += within.iter().map(|(_, reading)| reading.samples()).sum::<f64>();
             }
-            let values: Vec<f64> = within.iter().map(|(_, value)| *value).collect();
-            let value = self.statistic.of(&values);
+            let readings = within.iter().map(|(_, reading)| reading);
+            let value = self.statistic.of_readings(&self.statistic_name, readings);
             Slot {
                 start: self.start_of(now, ago),
                 value,
@@ -176,8 +197,7 @@ impl MetricAlarm {
             }
         });
         let slots: Vec<Slot> = slots.collect();
-        #[expect(clippy::cast_precision_loss, reason = "samples are counted in far less than 2^52")]
-        let too_few = counted > 0 && (counted as f64) < self.statistic.samples_needed();
+        let too_few = counted > 0.0 && counted < self.statistic.samples_needed();
         if self.ignores_few_samples && too_few {
             return Evaluation { state: before, slots, breaching: 0, filled: 0 };
         }
@@ -197,14 +217,14 @@ impl MetricAlarm {
 
     fn period_of<'s>(
         &self,
-        samples: &'s [(DateTime<Utc>, f64)],
+        readings: &'s [(DateTime<Utc>, Reading)],
         now: DateTime<Utc>,
         ago: usize,
-    ) -> &'s [(DateTime<Utc>, f64)] {
+    ) -> &'s [(DateTime<Utc>, Reading)] {
         let start = self.start_of(now, ago);
         let end = start.checked_add_signed(self.period()).unwrap_or(now);
-        let index = |time: DateTime<Utc>| samples.partition_point(|(other, _)| *other < time);
-        samples.get(index(start)..index(end)).unwrap_or_default()
+        let index = |time: DateTime<Utc>| readings.partition_point(|(other, _)| *other < time);
+        readings.get(index(start)..index(end)).unwrap_or_default()
     }
 }
 

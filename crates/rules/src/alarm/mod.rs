@@ -13,21 +13,24 @@
 mod composite;
 mod file;
 mod metric;
+mod run;
 mod statistic;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use yagura_model::metric::{Point, Statistics};
 
 pub use composite::{AlarmRule, AlarmRuleError, CompositeAlarm};
-pub use file::{AlarmCase, AlarmFile, AlarmFileError};
+pub use file::{AlarmCase, AlarmFile, AlarmFileError, Placement};
 pub use metric::{AlarmError, Evaluation, MetricAlarm, MissingData, Slot};
+pub use run::{Begin, Checkpoint};
 pub use statistic::Bounds;
 pub use statistic::Statistic;
-pub use watch::{Actions, Change, Input, Outcome, Watch, WatchError};
+pub use watch::{Actions, Change, EventScope, Input, NamedFilter, Outcome, Watch, WatchError};
 
 /// The most evaluation periods of an alarm, so that no definition makes one evaluation go through millions of points; a week
 /// of minutes, the longest that AWS lets an alarm look back, is within it.
@@ -104,6 +107,36 @@ pub struct Sample {
     /// The unit.
     #[serde(default)]
     pub unit: Option<String>,
+}
+
+/// What is known of a metric at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// One sample.
+    Sample(f64),
+    /// The statistics of a period. They belong to its last moment: before it is over nobody knows them.
+    Period(Box<Statistics>),
+}
+
+impl From<f64> for Reading {
+    fn from(value: f64) -> Self {
+        Self::Sample(value)
+    }
+}
+
+impl Reading {
+    /// What a point of a metric says, and the time that it belongs to.
+    pub fn of_point(point: &Point) -> (DateTime<Utc>, Self) {
+        (point.end() - TimeDelta::seconds(1), Self::Period(Box::new(point.statistics.clone())))
+    }
+
+    /// Samples behind it; one where nobody counted.
+    fn samples(&self) -> f64 {
+        match self {
+            Self::Sample(_) => 1.0,
+            Self::Period(statistics) => statistics.sample_count.unwrap_or(1.0),
+        }
+    }
 }
 
 #[cfg(test)]

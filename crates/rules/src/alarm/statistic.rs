@@ -1,5 +1,9 @@
 //! What the samples of one period come to.
 
+use yagura_model::metric::Statistics;
+
+use super::Reading;
+
 /// A statistic of CloudWatch, basic or extended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Statistic {
@@ -97,6 +101,25 @@ impl Statistic {
             Self::TrimmedSum(bounds) => Some(bounds.within(&sorted).iter().sum()),
             Self::PercentileRank(bounds) => Some(count(bounds.within(&sorted)) / count(&sorted) * 100.0),
         }
+    }
+
+    /// The statistic of what is known of a period: samples, or statistics of parts of it. Nothing where it does not follow
+    /// from them, such as a percentile from several parts. `name` is how AWS writes the statistic.
+    pub fn of_readings<'r>(self, name: &str, readings: impl Iterator<Item = &'r Reading> + Clone) -> Option<f64> {
+        let samples = readings.clone().map(|reading| match reading {
+            Reading::Sample(value) => Some(*value),
+            Reading::Period(_) => None,
+        });
+        if let Some(samples) = samples.collect::<Option<Vec<f64>>>() {
+            return self.of(&samples);
+        }
+        let parts: Option<Vec<Statistics>> = readings
+            .map(|reading| match reading {
+                Reading::Sample(value) => Statistics::of(&[*value]),
+                Reading::Period(statistics) => Some((**statistics).clone()),
+            })
+            .collect();
+        Statistics::together(parts?.iter())?.get(name)
     }
 
     /// How many samples a percentile needs to mean something: ten beyond it on its shorter side.

@@ -66,7 +66,7 @@ fn time(minutes: i64) -> DateTime<Utc> {
 
 fn evaluate(more: &Value, samples: &[(i64, f64)], minute: i64) -> State {
     let alarm = MetricAlarm::from_properties(&cpu(more)).unwrap();
-    let samples: Vec<_> = samples.iter().map(|(minute, value)| (time(*minute), *value)).collect();
+    let samples: Vec<_> = samples.iter().map(|(minute, value)| (time(*minute), Reading::from(*value))).collect();
     alarm.evaluate(&samples, time(minute), State::Ok).state
 }
 

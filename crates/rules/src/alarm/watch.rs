@@ -2,21 +2,47 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use serde::Serialize;
+use chrono::{DateTime, DurationRound, TimeDelta, Timelike, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::composite::{AlarmRuleError, CompositeAlarm};
 use super::metric::{AlarmError, MetricAlarm};
-use super::{EVALUATIONS_MAX, PERIODS_EVALUATED_MAX, Sample, State};
+use super::run::{Begin, Checkpoint, Readings, Run};
+use super::{EVALUATIONS_MAX, PERIODS_EVALUATED_MAX, Reading, Sample, State};
 use crate::filter::{MetricFilter, MetricFilterError};
+
+/// How often AWS evaluates at least.
+const MINUTE: TimeDelta = TimeDelta::minutes(1);
 
 /// All alarms and metric filters of a template, or of an account.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
-    metric: BTreeMap<String, MetricAlarm>,
-    composite: BTreeMap<String, CompositeAlarm>,
-    filters: Vec<MetricFilter>,
+    pub(super) metric: BTreeMap<String, MetricAlarm>,
+    pub(super) composite: BTreeMap<String, CompositeAlarm>,
+    filters: Vec<NamedFilter>,
+    targets: BTreeMap<(String, State), Vec<String>>,
+}
+
+/// A metric filter of a template or of an account.
+#[derive(Debug, Clone)]
+pub struct NamedFilter {
+    /// Its name, or its name in the template.
+    pub name: String,
+    /// The filter.
+    pub filter: MetricFilter,
+    /// Which events it sees.
+    pub scope: EventScope,
+}
+
+/// Of which regions a metric filter sees the events of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventScope {
+    /// Of all: a trail of all regions delivers to its log group.
+    #[default]
+    AllRegions,
+    /// Of its own: `Metadata: { Yagura: { EventsOf: region } }`.
+    OwnRegion,
 }
 
 /// What alarms are run over.
@@ -28,10 +54,12 @@ pub struct Input {
     pub events: Vec<(DateTime<Utc>, String)>,
     /// Samples of one alarm's metric, by the alarm's name.
     pub series: BTreeMap<String, Vec<(DateTime<Utc>, f64)>>,
+    /// The same where it is known by its statistics.
+    pub readings: BTreeMap<String, Vec<(DateTime<Utc>, Reading)>>,
 }
 
 /// A change of state, or of what is done about it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// When.
     pub time: DateTime<Utc>,
@@ -44,12 +72,12 @@ pub struct Change {
     /// What becomes of the alarm's actions.
     pub actions: Actions,
     /// The values of a metric alarm's evaluation range, the oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Option<f64>>,
 }
 
 /// What becomes of the actions of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Actions {
     /// They are taken.
@@ -95,6 +123,8 @@ pub struct Outcome {
     pub changes: Vec<Change>,
     /// The state of every alarm at the end.
     pub states: BTreeMap<String, State>,
+    /// Where it can be gone on from: at the midnights (UTC) within the run, and at its end.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 impl Watch {
@@ -106,6 +136,11 @@ impl Watch {
             let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
             let properties = resource.get("Properties").unwrap_or(&Value::Null);
             errors.extend(watch.add(kind, id, properties).err());
+            if resource.pointer("/Metadata/Yagura/EventsOf").and_then(Value::as_str) == Some("region")
+                && let Some(filter) = watch.filters.last_mut().filter(|_| kind == "AWS::Logs::MetricFilter")
+            {
+                filter.scope = EventScope::OwnRegion;
+            }
         }
         errors.extend(watch.check());
         (watch, errors)
@@ -123,20 +158,48 @@ impl Watch {
             "AWS::CloudWatch::Alarm" => {
                 let alarm = MetricAlarm::from_properties(properties);
                 let alarm = alarm.map_err(|error| WatchError::Alarm(name.clone(), error))?;
-                self.metric.insert(name, alarm);
+                self.metric.insert(name.clone(), alarm);
             }
             "AWS::CloudWatch::CompositeAlarm" => {
                 let alarm = CompositeAlarm::from_properties(properties);
                 let alarm = alarm.map_err(|error| WatchError::Composite(name.clone(), error))?;
-                self.composite.insert(name, alarm);
+                self.composite.insert(name.clone(), alarm);
             }
             "AWS::Logs::MetricFilter" => {
+                let name = properties.get("FilterName").and_then(Value::as_str).map_or(name, str::to_owned);
                 let filter = MetricFilter::from_properties(properties);
-                self.filters.push(filter.map_err(|error| WatchError::Filter(name, error))?);
+                let filter = filter.map_err(|error| WatchError::Filter(name.clone(), error))?;
+                self.filters.push(NamedFilter { name, filter, scope: EventScope::default() });
+                return Ok(());
             }
-            _ => {}
+            _ => return Ok(()),
+        }
+        for (property, state) in [
+            ("AlarmActions", State::Alarm),
+            ("OKActions", State::Ok),
+            ("InsufficientDataActions", State::InsufficientData),
+        ] {
+            let targets = properties.get(property).and_then(Value::as_array).into_iter().flatten();
+            // A reference of a template stands for a target that is not known yet.
+            let targets = targets.map(|target| target.as_str().map_or_else(|| target.to_string(), str::to_owned));
+            self.targets.insert((name.clone(), state), targets.collect());
         }
         Ok(())
+    }
+
+    /// The metric filters.
+    pub fn filters(&self) -> &[NamedFilter] {
+        &self.filters
+    }
+
+    /// Whom or what the alarm of this name acts on when it comes into a state.
+    pub fn targets(&self, name: &str, state: State) -> &[String] {
+        self.targets.get(&(name.to_owned(), state)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The alarms on metrics, by name.
+    pub fn metric_alarms(&self) -> impl Iterator<Item = (&str, &MetricAlarm)> {
+        self.metric.iter().map(|(name, alarm)| (name.as_str(), alarm))
     }
 
     /// The names of the alarms, those on metrics first.
@@ -158,6 +221,18 @@ impl Watch {
             missing.map(|child| WatchError::Unknown(name.clone(), child.clone()))
         });
         unknown.chain(self.order().err()).collect()
+    }
+
+    /// Drops the composite alarms that [`Watch::check`] finds fault with, and those that need them, so that the others can
+    /// be evaluated; gives their names.
+    pub fn drop_broken(&mut self) -> Vec<String> {
+        let mut dropped = Vec::new();
+        while let Some(error) = self.check().into_iter().next() {
+            let (WatchError::Unknown(name, _) | WatchError::Cycle(name)) = error else { break };
+            self.composite.remove(&name);
+            dropped.push(name);
+        }
+        dropped
     }
 
     /// The composite alarms, each after those that it depends on.
@@ -183,29 +258,49 @@ impl Watch {
 
     /// Evaluates the alarms from the first sample or event until `until`, or until the period of the last is over.
     pub fn run(&self, input: &Input, until: Option<DateTime<Utc>>) -> Result<Outcome, WatchError> {
-        let order = self.order()?;
         let series = self.series(input);
         let times =
             || series.values().flatten().map(|(time, _)| *time).chain(input.events.iter().map(|(time, _)| *time));
         let (Some(first), Some(last)) = (times().min(), times().max()) else {
+            self.order()?;
             let states = self.alarms().map(|name| (name.to_owned(), State::default())).collect();
-            return Ok(Outcome { changes: Vec::new(), states });
+            return Ok(Outcome { states, ..Outcome::default() });
         };
-        let interval = self.metric.values().map(MetricAlarm::interval).min().unwrap_or(TimeDelta::minutes(1));
-        let interval = interval.min(TimeDelta::minutes(1));
+        let interval = self.interval();
         let period = self.metric.values().map(MetricAlarm::period).max().unwrap_or(interval);
-        let start = first.duration_trunc(interval).unwrap_or(first);
         // A sample within an interval is seen at the interval's end.
         let last = last.duration_trunc(interval).unwrap_or(last);
         let end = until.or_else(|| last.checked_add_signed(period)).unwrap_or(last);
-        self.check_length((end - start).num_seconds(), interval.num_seconds())?;
-        let mut run = Run::new(self);
-        let mut now = start;
-        while let Some(next) = now.checked_add_signed(interval).filter(|next| *next <= end) {
-            now = next;
-            run.tick(now, &series, &order);
+        self.run_over(&series, Begin::At(first), end)
+    }
+
+    /// Evaluates the alarms from `begin` until `until`. What is known must reach as far back before `begin` as the alarms
+    /// look; going on from a checkpoint then comes to the same as beginning anew.
+    pub fn run_from(&self, input: &Input, begin: Begin<'_>, until: DateTime<Utc>) -> Result<Outcome, WatchError> {
+        self.run_over(&self.series(input), begin, until)
+    }
+
+    fn run_over(&self, series: &Readings, begin: Begin<'_>, end: DateTime<Utc>) -> Result<Outcome, WatchError> {
+        let order = self.order()?;
+        let interval = self.interval();
+        let mut run = Run::begin(self, begin, interval);
+        self.check_length((end - run.now).num_seconds(), interval.num_seconds())?;
+        let mut checkpoints = Vec::new();
+        while let Some(next) = run.now.checked_add_signed(interval).filter(|next| *next <= end) {
+            run.tick(next, series, &order);
+            if next.num_seconds_from_midnight() == 0 {
+                checkpoints.push(run.checkpoint());
+            }
         }
-        Ok(Outcome { changes: run.changes, states: run.states })
+        if checkpoints.last().is_none_or(|last| last.time != run.now) {
+            checkpoints.push(run.checkpoint());
+        }
+        Ok(Outcome { changes: run.changes, states: run.states, checkpoints })
+    }
+
+    /// How often something is evaluated: every minute, or oftener where an alarm asks for it.
+    fn interval(&self) -> TimeDelta {
+        self.metric.values().map(MetricAlarm::interval).min().map_or(MINUTE, |interval| interval.min(MINUTE))
     }
 
     /// That a run stays within the limits.
@@ -221,14 +316,18 @@ impl Watch {
         Ok(())
     }
 
-    /// The samples of each metric alarm, sorted by time.
-    fn series(&self, input: &Input) -> BTreeMap<String, Vec<(DateTime<Utc>, f64)>> {
+    /// What is known of each alarm's metric, sorted by time.
+    fn series(&self, input: &Input) -> Readings {
         let events = || input.events.iter().map(|(time, event)| (*time, event.as_str()));
-        let points: Vec<Sample> = self.filters.iter().flat_map(|filter| filter.points(events())).map(sample).collect();
+        let points: Vec<Sample> =
+            self.filters.iter().flat_map(|named| named.filter.points(events())).map(sample).collect();
         let of = |(name, alarm): (&String, &MetricAlarm)| {
             let samples = input.samples.iter().chain(&points).filter(|sample| alarm.concerns(sample));
             let own = input.series.get(name).into_iter().flatten().copied();
-            let mut all: Vec<_> = samples.map(|sample| (sample.time, sample.value)).chain(own).collect();
+            let samples = samples.map(|sample| (sample.time, sample.value)).chain(own);
+            let mut all: Vec<(DateTime<Utc>, Reading)> =
+                samples.map(|(time, value)| (time, Reading::Sample(value))).collect();
+            all.extend(input.readings.get(name).into_iter().flatten().cloned());
             all.sort_by_key(|(time, _)| *time);
             (name.clone(), all)
         };
@@ -244,99 +343,5 @@ fn sample(point: crate::filter::Point) -> Sample {
         metric: Some(point.metric),
         dimensions: Some(point.dimensions),
         unit: point.unit,
-    }
-}
-
-/// The states while time goes on.
-struct Run<'w> {
-    watch: &'w Watch,
-    states: BTreeMap<String, State>,
-    holds: BTreeMap<&'w str, Hold>,
-    changes: Vec<Change>,
-}
-
-/// What is known of the actions of a composite alarm with a suppressor.
-#[derive(Default)]
-struct Hold {
-    /// The last state that was acted on.
-    acted: State,
-    suppressed: bool,
-    /// Until when actions wait for the suppressor, or go on being held after it.
-    until: Option<DateTime<Utc>>,
-}
-
-impl<'w> Run<'w> {
-    fn new(watch: &'w Watch) -> Self {
-        let states = watch.alarms().map(|name| (name.to_owned(), State::default())).collect();
-        Self { watch, states, holds: BTreeMap::new(), changes: Vec::new() }
-    }
-
-    fn state(&self, name: &str) -> State {
-        self.states.get(name).copied().unwrap_or_default()
-    }
-
-    fn tick(&mut self, now: DateTime<Utc>, series: &BTreeMap<String, Vec<(DateTime<Utc>, f64)>>, order: &[&'w str]) {
-        for (name, alarm) in &self.watch.metric {
-            if now.timestamp() % alarm.interval().num_seconds() != 0 {
-                continue;
-            }
-            let from = self.state(name);
-            let evaluation = alarm.evaluate(series.get(name).map(Vec::as_slice).unwrap_or_default(), now, from);
-            let to = evaluation.state;
-            if to != from {
-                let actions = if alarm.actions_enabled { Actions::Taken } else { Actions::Disabled };
-                let values = evaluation.slots.iter().map(|slot| slot.value).collect();
-                self.change(Change { time: now, alarm: name.clone(), from, to, actions, values });
-            }
-        }
-        for name in order {
-            let Some(alarm) = self.watch.composite.get(*name) else { continue };
-            let from = self.state(name);
-            let to = if alarm.rule.holds(&|child| self.state(child)) { State::Alarm } else { State::Ok };
-            self.composite(now, name, alarm, from, to);
-        }
-    }
-
-    fn composite(&mut self, now: DateTime<Utc>, name: &'w str, alarm: &CompositeAlarm, from: State, to: State) {
-        let change =
-            |from, actions| Change { time: now, alarm: name.to_owned(), from, to, actions, values: Vec::new() };
-        let Some(suppressor) = &alarm.suppressor else {
-            if from != to {
-                self.change(change(from, if alarm.actions_enabled { Actions::Taken } else { Actions::Disabled }));
-            }
-            return;
-        };
-        let suppressed = self.state(suppressor) == State::Alarm;
-        let hold = self.holds.entry(name).or_default();
-        if suppressed {
-            hold.until = None;
-        } else if hold.suppressed {
-            hold.until = now.checked_add_signed(alarm.extension);
-        } else if from != to && to == State::Alarm {
-            hold.until = hold.until.max(now.checked_add_signed(alarm.wait));
-        }
-        hold.suppressed = suppressed;
-        let waits = suppressed || hold.until.is_some_and(|until| now < until);
-        let actions = match (alarm.actions_enabled, waits) {
-            (false, _) => Actions::Disabled,
-            (true, true) => Actions::Held,
-            (true, false) if from == to => Actions::Released,
-            (true, false) => Actions::Taken,
-        };
-        let acted = hold.acted;
-        if !waits {
-            hold.until = None;
-            hold.acted = to;
-        }
-        if from != to {
-            self.change(change(from, actions));
-        } else if actions == Actions::Released && acted != to {
-            self.change(change(acted, actions));
-        }
-    }
-
-    fn change(&mut self, change: Change) {
-        self.states.insert(change.alarm.clone(), change.to);
-        self.changes.push(change);
     }
 }

@@ -1,5 +1,6 @@
 //! Metric filters: numbers made of the log events that a pattern matches.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
@@ -97,31 +98,85 @@ impl MetricFilter {
     /// The values that log events make, each with its time: one for each event that matches and has a number where one is
     /// asked for, and the default for each minute in which events came but none of them made a value.
     pub fn points<'a>(&self, events: impl IntoIterator<Item = (DateTime<Utc>, &'a str)>) -> Vec<Point> {
-        let mut points = Vec::new();
-        let mut minutes = BTreeSet::new();
+        let mut counter = self.counter();
         for (time, event) in events {
-            let minute = time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time);
-            minutes.insert(minute);
-            if self.pattern.matches(event) {
-                let read = Read { text: event, json: serde_json::from_str(event).ok(), pattern: &self.pattern };
-                points.extend(self.transformations.iter().filter_map(|one| one.point(&read, minute)));
+            counter.see(time, event, None);
+        }
+        let mut points = Vec::new();
+        for (one, values) in counter.finish() {
+            points.extend(values.into_iter().map(|value| Point { value, ..one.clone() }));
+        }
+        points
+    }
+
+    /// What counts events one by one, for more of them than fit in memory.
+    pub fn counter(&self) -> Counter<'_> {
+        Counter { filter: self, minutes: BTreeSet::new(), values: BTreeMap::new() }
+    }
+}
+
+/// The values that a filter makes of events, as they come.
+#[derive(Debug)]
+pub struct Counter<'f> {
+    filter: &'f MetricFilter,
+    minutes: BTreeSet<DateTime<Utc>>,
+    /// By minute, number of the transformation, and dimensions.
+    values: BTreeMap<Slot, Vec<f64>>,
+}
+
+type Slot = (DateTime<Utc>, usize, BTreeMap<String, String>);
+
+impl Counter<'_> {
+    /// Takes in one event. `json` is the event where that is known already, so that many filters need not parse it again.
+    pub fn see(&mut self, time: DateTime<Utc>, event: &str, json: Option<&Value>) {
+        let minute = time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time);
+        self.minutes.insert(minute);
+        let pattern = &self.filter.pattern;
+        let matches = match (&pattern.kind, json) {
+            (Kind::Json(_), Some(json)) => pattern.matches_json(json),
+            _ => pattern.matches(event),
+        };
+        if !matches {
+            return;
+        }
+        let json = json.map(Cow::Borrowed).or_else(|| serde_json::from_str(event).ok().map(Cow::Owned));
+        let read = Read { text: event, json, pattern };
+        for (number, one) in self.filter.transformations.iter().enumerate() {
+            if let Some((value, dimensions)) = one.value_in(&read) {
+                self.values.entry((minute, number, dimensions)).or_default().push(value);
             }
         }
-        for one in &self.transformations {
+    }
+
+    /// For each minute and series the values, as a point without one of its own; in the order of time.
+    pub fn finish(mut self) -> Vec<(Point, Vec<f64>)> {
+        for (number, one) in self.filter.transformations.iter().enumerate() {
             let Some(default) = one.default else { continue };
-            let valued: BTreeSet<_> =
-                points.iter().filter(|point| one.is_metric_of(point)).map(|point| point.time).collect();
-            points.extend(minutes.difference(&valued).map(|minute| one.at(*minute, default, BTreeMap::new())));
+            // Another transformation of the filter may be of the same metric.
+            let valued: BTreeSet<DateTime<Utc>> = self
+                .values
+                .keys()
+                .filter(|(_, other, _)| {
+                    self.filter.transformations.get(*other).is_some_and(|other| one.is_metric_of(other))
+                })
+                .map(|(minute, _, _)| *minute)
+                .collect();
+            for minute in self.minutes.difference(&valued) {
+                self.values.insert((*minute, number, BTreeMap::new()), vec![default]);
+            }
         }
-        points.sort_by_key(|point| point.time);
-        points
+        let transformations = &self.filter.transformations;
+        let pointed = self.values.into_iter().filter_map(|((minute, number, dimensions), values)| {
+            Some((transformations.get(number)?.at(minute, 0.0, dimensions), values))
+        });
+        pointed.collect()
     }
 }
 
 /// An event in all the forms in which a value may be taken from it.
 struct Read<'a> {
     text: &'a str,
-    json: Option<Value>,
+    json: Option<Cow<'a, Value>>,
     pattern: &'a Pattern,
 }
 
@@ -158,18 +213,18 @@ impl Transformation {
         Ok(Self { namespace, name, value, default, unit: text(properties, "Unit")?, dimensions })
     }
 
-    fn is_metric_of(&self, point: &Point) -> bool {
-        point.namespace == self.namespace && point.metric == self.name
+    fn is_metric_of(&self, other: &Self) -> bool {
+        other.namespace == self.namespace && other.name == self.name
     }
 
-    /// No point where the value or a dimension is not in the event.
-    fn point(&self, event: &Read<'_>, minute: DateTime<Utc>) -> Option<Point> {
+    /// The value and the dimensions; nothing where one of them is not in the event.
+    fn value_in(&self, event: &Read<'_>) -> Option<(f64, BTreeMap<String, String>)> {
         let value = match &self.value {
             Source::Number(number) => *number,
             source => parse_number(&event.value(source)?)?,
         };
         let dimensions = self.dimensions.iter().map(|(key, source)| Some((key.clone(), event.value(source)?)));
-        Some(self.at(minute, value, dimensions.collect::<Option<_>>()?))
+        Some((value, dimensions.collect::<Option<_>>()?))
     }
 
     fn at(&self, time: DateTime<Utc>, value: f64, dimensions: BTreeMap<String, String>) -> Point {
@@ -198,7 +253,7 @@ impl Read<'_> {
     fn value(&self, source: &Source) -> Option<String> {
         match source {
             Source::Number(number) => Some(number.to_string()),
-            Source::Selector(selector) => match selector.fields(self.json.as_ref()?).first()? {
+            Source::Selector(selector) => match selector.fields(self.json.as_deref()?).first()? {
                 Value::String(text) => Some(text.clone()),
                 Value::Number(number) => Some(number.to_string()),
                 Value::Bool(value) => Some(value.to_string()),

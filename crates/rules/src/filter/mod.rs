@@ -18,7 +18,7 @@ mod value;
 use serde_json::Value;
 
 use cursor::Cursor;
-pub use metric::{MetricFilter, MetricFilterError, Point};
+pub use metric::{Counter, MetricFilter, MetricFilterError, Point};
 
 /// The longest pattern, in characters: the limit of `PutMetricFilter`.
 pub const PATTERN_CHARS_MAX: usize = 1_024;
