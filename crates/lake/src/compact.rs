@@ -1,13 +1,16 @@
 //! Keeping the tables fit: small files of a partition become one, old partitions go, and so does what no table names.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
 use arrow::compute::{SortColumn, concat_batches, interleave_record_batch, lexsort_to_indices};
 use deltalake::operations::vacuum::VacuumMode;
 
+use crate::durable;
+use crate::index::{self, Keys};
 use crate::source::Source;
-use crate::store::{GATHER_ROWS, Run, StoreError, put, read_file};
+use crate::store::{GATHER_ROWS, Run, StoreError, Written, put, read_file};
 use crate::table::{Committed, Place, StoredFile, Table, TableError, file_schema};
 use crate::write::FileWriter;
 use crate::{AddError, Lake, Options, time};
@@ -17,6 +20,10 @@ const LARGE_BYTES: u64 = 64 << 20;
 
 /// Bytes of files that are rewritten together: decompressed some ten times as many, and held in memory.
 const TOGETHER_BYTES_MAX: u64 = 32 << 20;
+
+/// Small files of a partition that adding leaves alone. Each row is then rewritten a few times in its life, and a day to
+/// which something is added every five minutes has some dozen files at most.
+const SETTLED_FILES_MAX: usize = 16;
 
 /// Partitions rewritten in one commit.
 const PLACES_PER_COMMIT: usize = 256;
@@ -54,7 +61,7 @@ impl Lake {
             runtime: self.runtime().clone(),
         };
         let mut all = Vec::new();
-        for source in self.sources() {
+        for source in self.tables() {
             let Some(mut table) = run.runtime.block_on(Table::open(self.root(), source))? else { continue };
             let before = table.files()?;
             let mut done = Compacted { source: source.name.to_string(), ..Compacted::default() };
@@ -63,7 +70,7 @@ impl Lake {
             if let Some(days) = retain_days {
                 done.dropped = drop_old(&run, &mut table, days)?;
             }
-            done.overtaken = merge(&run, &mut table)?;
+            done.overtaken = merge(&run, &mut table, 2)?;
             done.swept = sweep(&run, &table)?;
             let after = table.files()?;
             done.files.1 = after.len() as u64;
@@ -86,8 +93,15 @@ fn drop_old(run: &Run, table: &mut Table, days: u32) -> Result<u64, TableError> 
     }
 }
 
-/// Merges the small files of each partition; gives the number of partitions that others changed meanwhile.
-fn merge(run: &Run, table: &mut Table) -> Result<u64, StoreError> {
+/// Merges the small files of the partitions that have many, so that a table to which little is added often stays fit by
+/// itself. What another process changes meanwhile is left to it.
+pub(crate) fn settle(run: &Run, table: &mut Table) -> Result<(), StoreError> {
+    merge(run, table, SETTLED_FILES_MAX).map(|_| ())
+}
+
+/// Merges the small files of each partition that has at least `least`; gives the number of partitions that others changed
+/// meanwhile.
+fn merge(run: &Run, table: &mut Table, least: usize) -> Result<u64, StoreError> {
     let mut places: BTreeMap<Place, Vec<Vec<StoredFile>>> = BTreeMap::new();
     for file in table.files()?.into_iter().filter(|file| file.size < LARGE_BYTES) {
         let groups = places.entry(file.place.clone()).or_default();
@@ -99,23 +113,29 @@ fn merge(run: &Run, table: &mut Table) -> Result<u64, StoreError> {
             None => groups.push(vec![file]),
         }
     }
-    let groups: Vec<Vec<StoredFile>> = places.into_values().flatten().filter(|group| group.len() > 1).collect();
+    let groups: Vec<Vec<StoredFile>> = places.into_values().flatten().filter(|group| group.len() >= least).collect();
     let (mut overtaken, mut number) = (0, 0);
     for some in groups.chunks(PLACES_PER_COMMIT) {
-        let mut merged = Vec::new();
+        let mut written = Written::default();
         for group in some {
             number += 1;
-            merged.push(merge_files(run, table, group, &format!("{}-c{number}", run.id))?);
+            let (file, keys) = merge_files(run, table, group, &format!("{}-c{number}", run.id))?;
+            written.push(file, keys);
         }
+        let name = format!("{}-c{number}", run.id);
+        let merged = written.keep(table, &name)?;
+        let paths: Vec<String> = merged.iter().map(|file| file.path.clone()).collect();
+        durable::files(table.folder(), &paths).map_err(StoreError::Disk)?;
         let removed: Vec<StoredFile> = some.iter().flatten().cloned().collect();
         if run.runtime.block_on(table.commit(&merged, &removed, None, run.now_ms))? == Committed::Overtaken {
+            index::discard(table.folder(), &name);
             overtaken += some.len() as u64;
         }
     }
     Ok(overtaken)
 }
 
-fn merge_files(run: &Run, table: &Table, files: &[StoredFile], name: &str) -> Result<StoredFile, StoreError> {
+fn merge_files(run: &Run, table: &Table, files: &[StoredFile], name: &str) -> Result<(StoredFile, Keys), StoreError> {
     let source = &table.source;
     let schema = file_schema(source);
     let mut batches = Vec::new();
@@ -124,10 +144,13 @@ fn merge_files(run: &Run, table: &Table, files: &[StoredFile], name: &str) -> Re
     }
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let order = order(source, &batches)?;
-    let mut writer = FileWriter::new(source, &schema, rows)?;
+    let mut writer = FileWriter::new(source, &schema, rows);
+    let mut keys = Keys::default();
     let borrowed: Vec<&RecordBatch> = batches.iter().collect();
     for some in order.chunks(GATHER_ROWS) {
-        writer.write(&interleave_record_batch(&borrowed, some)?)?;
+        let some = interleave_record_batch(&borrowed, some)?;
+        keys.add(source, &some);
+        writer.write(&some)?;
     }
     let nowhere = || Place { account: String::new(), region: String::new(), day: 0 };
     let place = files.first().map_or_else(nowhere, |file| file.place.clone());
@@ -141,7 +164,7 @@ fn merge_files(run: &Run, table: &Table, files: &[StoredFile], name: &str) -> Re
         written_ms: run.now_ms,
     };
     put(run, table, &merged.path, bytes)?;
-    Ok(merged)
+    Ok((merged, keys))
 }
 
 /// The rows of all batches, in the order in which they lie in a file.
@@ -168,6 +191,10 @@ fn order(source: &Source, batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>
 /// Removes files that no version of the table of the last hour names.
 fn sweep(run: &Run, table: &Table) -> Result<u64, StoreError> {
     let name = table.source.name.to_string();
+    let files = table.files()?;
+    let live = files.iter().map(|file| file.path.as_str()).collect();
+    let before = UNIX_EPOCH + Duration::from_millis(u64::try_from(run.now_ms - SWEEP_AFTER_MS).unwrap_or_default());
+    index::sweep(table.folder(), &live, before, &run.id).map_err(StoreError::Index)?;
     run.runtime.block_on(async {
         let vacuum = table
             .delta()

@@ -88,14 +88,18 @@ impl KeptDigest {
     }
 }
 
-/// Writes digests beside the table, under a name that is new.
-pub(crate) async fn keep(store: &dyn ObjectStore, digests: &[KeptDigest], name: &str) -> Result<(), LedgerError> {
+/// Writes digests beside the table whose folder is `folder`, under a name that is new. They are durable then.
+pub(crate) async fn keep(
+    store: &dyn ObjectStore,
+    folder: &std::path::Path,
+    digests: &[KeptDigest],
+    name: &str,
+) -> Result<(), LedgerError> {
     if digests.is_empty() {
         return Ok(());
     }
-    write(store, digests, name).await?;
-    let folder = Path::from(FOLDER);
-    let files: Vec<_> = store.list(Some(&folder)).try_collect().await?;
+    write(store, folder, digests, name).await?;
+    let files: Vec<_> = store.list(Some(&Path::from(FOLDER))).try_collect().await?;
     if files.len() <= FILES_MAX {
         return Ok(());
     }
@@ -105,7 +109,7 @@ pub(crate) async fn keep(store: &dyn ObjectStore, digests: &[KeptDigest], name: 
     }
     // What two processes put together at once is there twice, which does no harm.
     unique(&mut all);
-    write(store, &all, &format!("{name}-all")).await?;
+    write(store, folder, &all, &format!("{name}-all")).await?;
     for meta in &files {
         match store.delete(&meta.location).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
@@ -133,7 +137,12 @@ fn unique(digests: &mut Vec<KeptDigest>) {
     digests.dedup_by(|one, before| one.key == before.key && one.content == before.content);
 }
 
-async fn write(store: &dyn ObjectStore, digests: &[KeptDigest], name: &str) -> Result<(), LedgerError> {
+async fn write(
+    store: &dyn ObjectStore,
+    folder: &std::path::Path,
+    digests: &[KeptDigest],
+    name: &str,
+) -> Result<(), LedgerError> {
     let file = format!("{FOLDER}/{name}.ndjson.zst");
     let damaged = |error: Box<dyn std::error::Error + Send + Sync>| LedgerError::Damaged(file.clone(), error);
     let mut text = Vec::new();
@@ -143,7 +152,8 @@ async fn write(store: &dyn ObjectStore, digests: &[KeptDigest], name: &str) -> R
     }
     let bytes = zstd::encode_all(text.as_slice(), 3).map_err(|error| damaged(error.into()))?;
     store.put(&Path::from(file.as_str()), PutPayload::from(bytes)).await?;
-    Ok(())
+    let durable = crate::durable::files(folder, &[file]);
+    durable.map_err(|error| object_store::Error::Generic { store: "disk", source: error.into() }.into())
 }
 
 async fn read(store: &dyn ObjectStore, file: &Path) -> Result<Vec<KeptDigest>, LedgerError> {

@@ -3,25 +3,24 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 
 use crate::cloudtrail::is_digest;
 use crate::digest::{Digest, Sha256};
-use crate::evidence::{self, KeptDigest};
-use crate::ledger::Consumed;
+use crate::evidence::KeptDigest;
+use crate::keeper::{Keeper, Storer};
 use crate::object::{LogObject, Reason, Skipped};
 use crate::read;
-use crate::rows::Waiting;
 use crate::source::{Framing, Source, Stopped, detect};
-use crate::store::{Run, StoreError, store};
-use crate::table::{Table, TableError};
+use crate::store::{Run, StoreError};
+use crate::table::Table;
 use crate::{AddError, Lake};
 
-/// Text that waits in memory before it is stored. With what the parsers work on and the encoders hold, a run stays well
-/// under a gigabyte; smaller would make smaller files.
+/// Text that waits in memory: one half while the other is being stored. With what the parsers work on and the encoders
+/// hold, a run stays well under a gigabyte; smaller would make smaller files.
 pub const WAITING_BYTES_MAX: usize = 256 << 20;
 
 /// Messages that wait between the parsers and the storing thread, each the rows of one chunk of text at most.
@@ -120,21 +119,23 @@ pub struct AddedSource {
     pub span: Option<(i64, i64)>,
 }
 
-enum Message {
+/// What a reading thread tells.
+pub(crate) enum Message {
     /// Rows of an object.
     Rows { object: usize, source: usize, batch: RecordBatch, bytes: usize },
     /// An object is read to its end.
     Done { object: usize, source: Option<usize>, outcome: Outcome },
 }
 
+/// What reading an object came to.
 #[derive(Default)]
-struct Outcome {
-    rows: u64,
-    span: Option<(i64, i64)>,
-    skipped: Vec<Skipped>,
-    aside: bool,
-    sha256: Option<Sha256>,
-    digest: Option<KeptDigest>,
+pub(crate) struct Outcome {
+    pub(crate) rows: u64,
+    pub(crate) span: Option<(i64, i64)>,
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) aside: bool,
+    pub(crate) sha256: Option<Sha256>,
+    pub(crate) digest: Option<KeptDigest>,
 }
 
 impl Lake {
@@ -180,21 +181,20 @@ impl Lake {
                 });
             }
             drop(sender);
-            let mut keeper = Keeper {
-                lake: self,
-                waiting_bytes: options.waiting_bytes,
-                run: &run,
-                objects: &objects,
-                tables,
-                added: &mut added,
-                commits: 0,
-            };
-            let outcome = keeper.keep(&receiver, &mut state, progress);
+            let (piles, full) = sync_channel(0);
+            let storer = Storer { lake: self, run: &run, objects: &objects, tables, commits: 0 };
+            let storing = scope.spawn(move || storer.store_all(&full, stop));
+            let keeper = Keeper { lake: self, waiting_bytes: options.waiting_bytes / 2, objects: &objects, piles };
+            keeper.keep(&receiver, &mut added, &mut state, progress);
             // Whoever still reads finds nobody to send to, and ends.
             drop(receiver);
-            outcome
+            storing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        stored?;
+        for (source, stored) in stored? {
+            let source = added.sources.entry(source).or_default();
+            source.rows += stored.rows;
+            source.duplicates += stored.duplicates;
+        }
         added.stopped = stop.load(Ordering::Relaxed) && state.done < total;
         Ok(added)
     }
@@ -306,121 +306,6 @@ fn widen(span: &mut Option<(i64, i64)>, batch: &RecordBatch, time: &str) {
         let time = times.value(row);
         let (first, last) = span.unwrap_or((time, time));
         *span = Some((first.min(time), last.max(time)));
-    }
-}
-
-/// The thread that stores what the others read.
-struct Keeper<'a> {
-    lake: &'a Lake,
-    waiting_bytes: usize,
-    run: &'a Run,
-    objects: &'a [LogObject],
-    tables: Vec<Option<Table>>,
-    added: &'a mut Added,
-    commits: usize,
-}
-
-/// What waits for one source.
-#[derive(Default)]
-struct Pile {
-    waiting: Waiting,
-    consumed: Vec<Consumed>,
-    digests: Vec<KeptDigest>,
-}
-
-impl Keeper<'_> {
-    fn keep(
-        &mut self,
-        messages: &Receiver<Message>,
-        state: &mut Progress,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), AddError> {
-        let mut piles: BTreeMap<usize, Pile> = BTreeMap::new();
-        let mut bytes_waiting = 0;
-        for message in messages {
-            match message {
-                Message::Rows { object, source, batch, bytes } => {
-                    state.rows += batch.num_rows() as u64;
-                    bytes_waiting += bytes;
-                    piles.entry(source).or_default().waiting.push(object, batch);
-                }
-                Message::Done { object, outcome: Outcome { digest: Some(digest), .. }, .. } => {
-                    state.done += 1;
-                    self.added.aside += 1;
-                    let source = self.lake.sources().iter().position(|source| source.has_digests);
-                    if let (Some(source), Some(object)) = (source, self.objects.get(object)) {
-                        let pile = piles.entry(source).or_default();
-                        pile.consumed.push(digest.consumed(object));
-                        pile.digests.push(digest);
-                    }
-                }
-                Message::Done { object, source, outcome } => {
-                    state.done += 1;
-                    let name = source.and_then(|at| self.lake.sources().get(at)).map(|source| source.name.to_string());
-                    if let (Some(source), Some(consumed)) = (source, self.done(object, name, outcome)) {
-                        piles.entry(source).or_default().consumed.push(consumed);
-                    }
-                }
-            }
-            progress(*state);
-            if bytes_waiting >= self.waiting_bytes {
-                self.store(std::mem::take(&mut piles))?;
-                bytes_waiting = 0;
-            }
-        }
-        self.store(piles)
-    }
-
-    /// Counts an object that was read; gives what the ledger keeps of it if it was read to its end.
-    fn done(&mut self, object: usize, name: Option<String>, outcome: Outcome) -> Option<Consumed> {
-        self.added.aside += u64::from(outcome.aside);
-        let is_whole = outcome.skipped.iter().all(|skipped| skipped.line.is_some());
-        let skipped = outcome.skipped.len() as u64;
-        self.added.skipped_count += skipped;
-        let room = SKIPPED_LISTED_MAX.saturating_sub(self.added.skipped.len());
-        self.added.skipped.extend(outcome.skipped.into_iter().take(room));
-        let added = self.added.sources.entry(name?).or_default();
-        added.objects += 1;
-        if let Some((first, last)) = outcome.span {
-            let (from, to) = added.span.unwrap_or((first, last));
-            added.span = Some((from.min(first), to.max(last)));
-        }
-        let object = self.objects.get(object).filter(|_| is_whole)?;
-        Some(Consumed {
-            key: object.key().to_owned(),
-            size: object.size,
-            version: object.version.clone(),
-            rows: outcome.rows,
-            skipped,
-            span: outcome.span,
-            sha256: outcome.sha256.map(|hash| hash.to_string()),
-        })
-    }
-
-    fn store(&mut self, piles: BTreeMap<usize, Pile>) -> Result<(), AddError> {
-        for (number, pile) in piles {
-            let (Some(source), Some(table)) = (self.lake.sources().get(number), self.tables.get_mut(number)) else {
-                continue;
-            };
-            if pile.waiting.is_empty() && pile.consumed.is_empty() {
-                continue;
-            }
-            let table = match table {
-                Some(table) => table,
-                None => table.insert(self.run.runtime.block_on(Table::open_or_create(self.lake.root(), source))?),
-            };
-            // Written before the commit that makes the digests known: what a killed run leaves is read again, and a digest
-            // proves itself or nothing.
-            let (kept, name) = (table.store(), format!("{}-{}", self.run.id, self.commits));
-            let kept = evidence::keep(&kept, &pile.digests, &name);
-            self.run.runtime.block_on(kept).map_err(|error| TableError::Ledger(source.name.to_string(), error))?;
-            let stored = store(self.run, table, &pile.waiting, self.objects, &pile.consumed, self.commits)?;
-            self.commits += 1;
-            let added = self.added.sources.entry(source.name.to_string()).or_default();
-            added.rows += stored.rows;
-            added.duplicates += stored.duplicates;
-        }
-        Ok(())
     }
 }
 

@@ -3,6 +3,10 @@
 //! What it lets through is not yet known to be JSON; the parser that comes after says so. But it is known not to be
 //! deeper than [`DEPTH_MAX`], and that parser does recurse.
 
+mod object;
+
+pub(crate) use object::object;
+
 use crate::object::Reason;
 
 /// Arrays and objects inside each other. AWS's own documents stay below 50.
@@ -28,6 +32,20 @@ pub(crate) struct Elements<'t> {
     /// What is still to be read; none after the end.
     rest: Option<&'t str>,
     is_first: bool,
+}
+
+impl<'t> Elements<'t> {
+    /// The next element, if it is an object that [`object`] takes: its members are visited, and it is passed. If not,
+    /// nothing is passed, and what was visited means nothing.
+    pub(crate) fn next_object(&mut self, visit: &mut dyn FnMut(&'t str, &'t str)) -> Option<&'t str> {
+        let mut rest = self.rest?.trim_ascii_start();
+        if !self.is_first {
+            rest = rest.strip_prefix(',')?.trim_ascii_start();
+        }
+        let (element, after) = rest.split_at_checked(object(rest, visit)?)?;
+        (self.rest, self.is_first) = (Some(after), false);
+        Some(element)
+    }
 }
 
 impl<'t> Iterator for Elements<'t> {

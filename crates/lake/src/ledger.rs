@@ -115,7 +115,8 @@ impl Ledger {
         self.known.len()
     }
 
-    /// Writes the objects beside the table, where nobody sees them, and gives the action that makes them count.
+    /// Writes the objects beside the table, where nobody sees them, and gives the action that makes them count, with the
+    /// files that must be durable before it does.
     ///
     /// `name` must be new; `now_ms` is the time, in milliseconds since 1970. Segments smaller than the new one are merged
     /// into it, so that their number stays that of the logarithm of the objects.
@@ -125,7 +126,8 @@ impl Ledger {
         consumed: &[Consumed],
         name: &str,
         now_ms: i64,
-    ) -> Result<Transaction, LedgerError> {
+    ) -> Result<(Transaction, Vec<String>), LedgerError> {
+        let mut written = Vec::new();
         let mut root = self.root.clone();
         let mut merged = consumed.to_vec();
         while let Some(last) = root.segments.pop_if(|last| last.objects <= 2 * merged.len() as u64) {
@@ -136,6 +138,7 @@ impl Ledger {
         if !merged.is_empty() {
             let file = format!("{name}.ndjson.zst");
             write_segment(store, &file, &merged).await?;
+            written.push(segment_path(&file).to_string());
             root.segments.push(Segment { file, objects: merged.len() as u64 });
         }
         let bytes = sonic_rs::to_vec(&root).map_err(|error| LedgerError::Damaged(FOLDER.to_owned(), error.into()))?;
@@ -144,7 +147,10 @@ impl Ledger {
         for number in first..first.saturating_add(NUMBER_TRIES) {
             let create = PutOptions::from(PutMode::Create);
             match store.put_opts(&root_path(number), PutPayload::from(bytes.clone()), create).await {
-                Ok(_) => return Ok(Transaction::new(APP_ID, number)),
+                Ok(_) => {
+                    written.push(root_path(number).to_string());
+                    return Ok((Transaction::new(APP_ID, number), written));
+                }
                 Err(object_store::Error::AlreadyExists { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

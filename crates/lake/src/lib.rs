@@ -7,15 +7,23 @@
 mod cloudtrail;
 mod compact;
 pub mod completeness;
+pub mod coverage;
 pub mod digest;
+mod durable;
 mod evidence;
+pub mod hunt;
+mod index;
 mod ingest;
+pub mod investigate;
 mod json;
+mod keeper;
 mod ledger;
 pub mod mapped;
+pub mod metrics;
 pub mod object;
 mod query;
 mod read;
+mod replay;
 mod rows;
 pub mod source;
 mod status;
@@ -35,9 +43,10 @@ pub use evidence::{Proof, ProofError};
 pub use ingest::{Added, AddedSource, Fetch, Files, Options, Progress, SKIPPED_LISTED_MAX, WAITING_BYTES_MAX};
 pub use ledger::{Consumed, LedgerError};
 pub use query::{
-    Answer, Cell, Kind, QUERY_BYTES_MAX, QUERY_TIME_MAX, QUESTION_CHARACTERS_MAX, QueryError, SPILL_BYTES_MAX,
-    Searched, Tables, print,
+    Answer, Cell, Engine, Kind, QUERY_BYTES_MAX, QUERY_TIME_MAX, QUESTION_CHARACTERS_MAX, QueryError, Remote,
+    SPILL_BYTES_MAX, Searched, Tables, print, register_functions,
 };
+pub use replay::{Form, News, Replay, Replayed};
 pub use status::{PlaceStatus, SourceStatus};
 pub use store::StoreError;
 pub use table::{Place, StoredFile, TableError};
@@ -82,6 +91,11 @@ impl Lake {
     /// Every source that logs can belong to; each is one table.
     pub fn sources(&self) -> &[Source] {
         &self.sources
+    }
+
+    /// Every table: those of the sources, and that of metrics.
+    fn tables(&self) -> impl Iterator<Item = &Source> {
+        self.sources.iter().chain([metrics::source()])
     }
 
     pub(crate) fn root(&self) -> &Path {

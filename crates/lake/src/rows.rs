@@ -81,10 +81,11 @@ impl Waiting {
     /// The times of the first and last of these rows.
     pub(crate) fn span(&self, source: &Source, rows: &[Position]) -> Result<(i64, i64), ArrowError> {
         let mut span = (i64::MAX, i64::MIN);
-        let times: Vec<_> = self.batches.iter().map(|(_, batch)| times(source, batch)).collect::<Result<_, _>>()?;
-        for (batch, row) in rows {
-            if let Some(times) = times.get(*batch) {
-                let time = times.value(*row);
+        let (used, positions) = self.used(rows);
+        let times: Vec<_> = used.iter().map(|(_, batch)| times(source, batch)).collect::<Result<_, _>>()?;
+        for (batch, row) in positions {
+            if let Some(times) = times.get(batch) {
+                let time = times.value(row);
                 span = (span.0.min(time), span.1.max(time));
             }
         }
@@ -102,11 +103,12 @@ impl Waiting {
     ) -> Result<(), ArrowError> {
         match source.identity {
             Identity::Column(name) => {
+                let (used, positions) = self.used(rows);
                 let columns: Vec<&StringViewArray> =
-                    self.batches.iter().map(|(_, batch)| texts(batch, name)).collect::<Result<_, _>>()?;
+                    used.iter().map(|(_, batch)| texts(batch, name)).collect::<Result<_, _>>()?;
                 let id = |position: &Position| columns.get(position.0).map_or("", |column| column.value(position.1));
                 let mut here: HashSet<&str> = HashSet::with_capacity(rows.len());
-                rows.retain(|position| here.insert(id(position)));
+                let mut is_kept: Vec<bool> = positions.iter().map(|position| here.insert(id(position))).collect();
                 let mut there: HashSet<String> = HashSet::new();
                 for batch in stored {
                     each_text(batch.column(0), &mut |_, text| {
@@ -116,8 +118,12 @@ impl Waiting {
                     })?;
                 }
                 if !there.is_empty() {
-                    rows.retain(|position| !there.contains(id(position)));
+                    for (kept, position) in is_kept.iter_mut().zip(&positions) {
+                        *kept &= !there.contains(id(position));
+                    }
                 }
+                let mut kept = is_kept.iter();
+                rows.retain(|_| kept.next().copied().unwrap_or_default());
             }
             Identity::Position => {
                 if stored.is_empty() {

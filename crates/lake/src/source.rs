@@ -6,6 +6,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use crate::hunt::Clues;
 use crate::object::{LogObject, Skipped, Text};
 
 /// The column that says which account a row belongs to. A source's schema has it, as nullable string views; a null is
@@ -47,6 +48,8 @@ pub struct Source {
     /// The longest time between two objects of an account in a region while the log is on; none where it may have
     /// nothing to say for hours.
     pub cadence: Option<Duration>,
+    /// What a row tells a hunter, and in which columns.
+    pub clues: Clues,
     /// Makes rows of text.
     pub parser: Arc<dyn Parse>,
 }

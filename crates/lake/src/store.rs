@@ -18,6 +18,8 @@ use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuil
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use crate::durable;
+use crate::index::{self, Keys};
 use crate::ledger::Consumed;
 use crate::object::LogObject;
 use crate::rows::{Position, Waiting, identity_schema};
@@ -45,6 +47,12 @@ pub enum StoreError {
     /// The storage failed.
     #[error("a file of rows cannot be stored")]
     Storage(#[from] object_store::Error),
+    /// The index of which files hold a value.
+    #[error("the index of the files cannot be written")]
+    Index(#[source] std::io::Error),
+    /// The disk did not take what was written.
+    #[error("the disk did not take the files that were written")]
+    Disk(#[source] std::io::Error),
 }
 
 /// Who stores, when, and with how many threads.
@@ -81,23 +89,46 @@ pub(crate) fn store(
     let total: usize = places.iter().map(|(_, rows)| rows.len()).sum();
     for attempt in 0..OVERTAKEN_MAX {
         let name = format!("{}-{number}-{attempt}", run.id);
-        let files = write_files(run, table, waiting, objects, &places, &name)?;
-        let rows: u64 = files.iter().map(|file| file.rows).sum();
-        if files.is_empty() && consumed.is_empty() {
+        let written = write_files(run, table, waiting, objects, &places, &name)?;
+        let rows: u64 = written.files.iter().map(|file| file.rows).sum();
+        if written.files.is_empty() && consumed.is_empty() {
             return Ok(Stored { rows, duplicates: total as u64 });
         }
-        let outcome = run.runtime.block_on(async {
-            let store = table.store();
-            let root = table.ledger().prepare(&store, consumed, &name, run.now_ms).await;
-            let root = root.map_err(|error| TableError::Ledger(source.name.to_string(), error))?;
-            table.commit(&files, &[], Some(root), run.now_ms).await
-        })?;
-        if outcome == Committed::Yes {
+        let files = written.keep(table, &name)?;
+        let store = table.store();
+        let root = run.runtime.block_on(table.ledger().prepare(&store, consumed, &name, run.now_ms));
+        let (root, mut beside) = root.map_err(|error| TableError::Ledger(source.name.to_string(), error))?;
+        beside.extend(files.iter().map(|file| file.path.clone()));
+        durable::files(table.folder(), &beside).map_err(StoreError::Disk)?;
+        if run.runtime.block_on(table.commit(&files, &[], Some(root), run.now_ms))? == Committed::Yes {
+            index::tidy(table.folder(), &name).map_err(StoreError::Index)?;
             return Ok(Stored { rows, duplicates: total as u64 - rows });
         }
         discard(run, table, &files);
+        index::discard(table.folder(), &name);
     }
     Err(TableError::Busy(source.name.to_string()).into())
+}
+
+/// Files of rows that no commit names yet, and what the index is to say of each.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    files: Vec<StoredFile>,
+    keys: Vec<Keys>,
+}
+
+impl Written {
+    pub(crate) fn push(&mut self, file: StoredFile, keys: Keys) {
+        self.files.push(file);
+        self.keys.push(keys);
+    }
+
+    /// Writes the index of the files, under a name that is new.
+    pub(crate) fn keep(self, table: &Table, name: &str) -> Result<Vec<StoredFile>, StoreError> {
+        let named = self.files.iter().map(|file| file.path.clone()).zip(self.keys).collect();
+        index::keep(table.folder(), named, name).map_err(StoreError::Index)?;
+        Ok(self.files)
+    }
 }
 
 /// Removes files that no commit names; that it fails leaves files nobody sees, which compaction sweeps.
@@ -120,7 +151,7 @@ fn write_files(
     objects: &[LogObject],
     places: &[(Place, Vec<Position>)],
     name: &str,
-) -> Result<Vec<StoredFile>, StoreError> {
+) -> Result<Written, StoreError> {
     let mut before: HashMap<Place, Vec<StoredFile>> = HashMap::new();
     for file in table.files()? {
         before.entry(file.place.clone()).or_default().push(file);
@@ -151,10 +182,14 @@ fn write_files(
         }
         work();
     });
-    match lock(&failed).take() {
-        Some(error) => Err(error),
-        None => Ok(std::mem::take(&mut *lock(&files)).into_values().collect()),
+    if let Some(error) = lock(&failed).take() {
+        return Err(error);
     }
+    let mut written = Written::default();
+    for (file, keys) in std::mem::take(&mut *lock(&files)).into_values() {
+        written.push(file, keys);
+    }
+    Ok(written)
 }
 
 /// A lock whose holder cannot have left the data half changed: it only inserts.
@@ -178,7 +213,7 @@ impl Part<'_> {
         waiting: &Waiting,
         objects: &[LogObject],
         mut rows: Vec<Position>,
-    ) -> Result<Option<StoredFile>, StoreError> {
+    ) -> Result<Option<(StoredFile, Keys)>, StoreError> {
         let source = &table.source;
         let span = waiting.span(source, &rows)?;
         // The same row has the same time: only files that hold such times can hold it.
@@ -195,9 +230,13 @@ impl Part<'_> {
         }
         let span = waiting.span(source, &rows)?;
         waiting.sort(source, &mut rows)?;
-        let mut writer = FileWriter::new(source, &file_schema(source), rows.len())?;
+        let schema = file_schema(source);
+        let mut writer = FileWriter::new(source, &schema, rows.len());
+        let mut keys = Keys::default();
         for some in rows.chunks(GATHER_ROWS) {
-            writer.write(&waiting.gather(source, objects, some)?)?;
+            let some = waiting.gather(source, objects, some)?;
+            keys.add(source, &some);
+            writer.write(&some)?;
         }
         let path = format!("{}/part-{}.zstd.parquet", self.place.folder(), self.name);
         let bytes = writer.finish()?;
@@ -210,7 +249,7 @@ impl Part<'_> {
             written_ms: run.now_ms,
         };
         put(run, table, &file.path, bytes)?;
-        Ok(Some(file))
+        Ok(Some((file, keys)))
     }
 }
 

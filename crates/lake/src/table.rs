@@ -1,7 +1,7 @@
 //! The Delta table of one source: its files, its ledger, and the commits that change both at once.
 
 use std::collections::HashMap;
-use std::path::Path as FsPath;
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -15,6 +15,7 @@ use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::durable;
 use crate::ledger::{Ledger, LedgerError};
 use crate::source::{ACCOUNT, DAY, OBJECT, REGION, Source};
 use crate::time;
@@ -40,6 +41,9 @@ pub enum TableError {
     /// Other writers were faster again and again.
     #[error("other processes keep writing to the table `{0}`")]
     Busy(String),
+    /// The disk did not take a commit.
+    #[error("the disk did not take what was committed to the table `{0}`")]
+    Disk(String, #[source] std::io::Error),
 }
 
 /// A partition: one account, one region, one day.
@@ -107,6 +111,7 @@ struct Stats {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) source: Source,
+    folder: PathBuf,
     delta: DeltaTable,
     ledger: Ledger,
 }
@@ -123,13 +128,28 @@ pub(crate) enum Committed {
 impl Table {
     /// Opens the table of `source` below `root`; none if nothing was ever stored in it.
     pub(crate) async fn open(root: &FsPath, source: &Source) -> Result<Option<Self>, TableError> {
+        match Self::load(root, source).await? {
+            Some(delta) => Self::with(root, source, delta).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The files of the table of `source` below `root`, for who only reads rows: the ledger is left alone.
+    pub(crate) async fn files_of(root: &FsPath, source: &Source) -> Result<Vec<StoredFile>, TableError> {
+        match Self::load(root, source).await? {
+            Some(delta) => files(source, &delta),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn load(root: &FsPath, source: &Source) -> Result<Option<DeltaTable>, TableError> {
         let name = source.name.to_string();
         if !root.join(&*source.name).join("_delta_log").is_dir() {
             return Ok(None);
         }
         let builder = DeltaTableBuilder::from_url(url_of(root, &source.name)?).map_err(|error| log(&name, error))?;
         match builder.load().await {
-            Ok(delta) => Self::with(source, delta).await.map(Some),
+            Ok(delta) => Ok(Some(delta)),
             Err(DeltaTableError::NotATable(_)) => Ok(None),
             Err(error) => Err(log(&name, error)),
         }
@@ -161,18 +181,17 @@ impl Table {
             ])
             .await;
         match created {
-            Ok(delta) => Self::with(source, delta).await,
+            Ok(delta) => Self::with(root, source, delta).await,
             // Another process made it in this moment.
             Err(error) => Self::open(root, source).await?.ok_or_else(|| log(&name, error)),
         }
     }
 
-    async fn with(source: &Source, delta: DeltaTable) -> Result<Self, TableError> {
+    async fn with(root: &FsPath, source: &Source, delta: DeltaTable) -> Result<Self, TableError> {
         let name = source.name.to_string();
         let ledger = Ledger::load(&delta, None).await.map_err(|error| TableError::Ledger(name, error))?;
-        let table = Self { source: source.clone(), delta, ledger };
-        table.check()?;
-        Ok(table)
+        let folder = absolute(root, &source.name)?;
+        Ok(Self { source: source.clone(), folder, delta, ledger })
     }
 
     /// Reads what other writers have committed.
@@ -181,17 +200,12 @@ impl Table {
         self.delta.update_state().await.map_err(|error| log(&name, error))?;
         let before = std::mem::take(&mut self.ledger);
         self.ledger = Ledger::load(&self.delta, Some(before)).await.map_err(|error| TableError::Ledger(name, error))?;
-        self.check()
+        Ok(())
     }
 
-    /// Rows may be hidden by what only other engines write; they must not come back to life here.
-    fn check(&self) -> Result<(), TableError> {
-        let name = || self.source.name.to_string();
-        let state = self.delta.snapshot().map_err(|error| log(&name(), error))?;
-        if state.log_data().iter().any(|file| file.deletion_vector_descriptor().is_some()) {
-            return Err(TableError::Foreign(name(), "deletion vectors"));
-        }
-        Ok(())
+    /// The folder of the table.
+    pub(crate) fn folder(&self) -> &FsPath {
+        &self.folder
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -206,32 +220,34 @@ impl Table {
         self.delta.object_store()
     }
 
-    /// The files of the table. A file that another engine added without statistics has a span of all time.
+    /// The files of the table.
     pub(crate) fn files(&self) -> Result<Vec<StoredFile>, TableError> {
-        let name = self.source.name.to_string();
-        let snapshot = self.delta.snapshot().map_err(|error| log(&name, error))?;
-        let mut files = Vec::new();
-        for file in snapshot.log_data().iter() {
-            let Some(place) = Place::of(&file.partition_values_map()) else {
-                return Err(TableError::Foreign(name, "files outside its partitions"));
-            };
-            let stats: Option<Stats> = file.stats().and_then(|stats| sonic_rs::from_str(&stats).ok());
-            let at = |values: &HashMap<String, sonic_rs::Value>| {
-                values
-                    .get(self.source.time)
-                    .and_then(|value| sonic_rs::JsonValueTrait::as_str(value).and_then(time::micros))
-            };
-            let span = stats.as_ref().and_then(|stats| Some((at(&stats.min_values)?, at(&stats.max_values)?)));
-            files.push(StoredFile {
-                path: file.object_store_path().to_string(),
-                size: u64::try_from(file.size()).unwrap_or_default(),
-                place,
-                rows: stats.map_or(0, |stats| stats.num_records),
-                span: span.unwrap_or((i64::MIN, i64::MAX)),
-                written_ms: file.modification_time(),
-            });
-        }
-        Ok(files)
+        files(&self.source, &self.delta)
+    }
+
+    /// The files that these actions of the log added.
+    pub(crate) fn stored(&self, adds: &[Add]) -> Result<Vec<StoredFile>, TableError> {
+        adds.iter()
+            .map(|add| {
+                let place = Place::of(&add.partition_values)
+                    .ok_or_else(|| TableError::Foreign(self.source.name.to_string(), "files outside its partitions"))?;
+                let stats: Option<Stats> = add.stats.as_deref().and_then(|stats| sonic_rs::from_str(stats).ok());
+                let at = |values: &HashMap<String, sonic_rs::Value>| {
+                    values
+                        .get(self.source.time)
+                        .and_then(|value| sonic_rs::JsonValueTrait::as_str(value).and_then(time::micros))
+                };
+                let span = stats.as_ref().and_then(|stats| Some((at(&stats.min_values)?, at(&stats.max_values)?)));
+                Ok(StoredFile {
+                    path: add.path.clone(),
+                    size: u64::try_from(add.size).unwrap_or_default(),
+                    place,
+                    rows: stats.map_or(0, |stats| stats.num_records),
+                    span: span.unwrap_or((i64::MIN, i64::MAX)),
+                    written_ms: add.modification_time,
+                })
+            })
+            .collect()
     }
 
     /// Commits files that were added and removed, and the ledger's next root, at once.
@@ -242,9 +258,31 @@ impl Table {
         consumed: Option<Transaction>,
         now_ms: i64,
     ) -> Result<Committed, TableError> {
-        let name = self.source.name.to_string();
         // Files that replace each other hold the same rows; rows come or go in all other cases.
         let is_change = added.is_empty() || removed.is_empty();
+        self.commit_as(is_change, added, removed, consumed, now_ms).await
+    }
+
+    /// The same where files that replace each other do not hold the same rows.
+    pub(crate) async fn commit_changed(
+        &mut self,
+        added: &[StoredFile],
+        removed: &[StoredFile],
+        mark: Option<Transaction>,
+        now_ms: i64,
+    ) -> Result<Committed, TableError> {
+        self.commit_as(true, added, removed, mark, now_ms).await
+    }
+
+    async fn commit_as(
+        &mut self,
+        is_change: bool,
+        added: &[StoredFile],
+        removed: &[StoredFile],
+        consumed: Option<Transaction>,
+        now_ms: i64,
+    ) -> Result<Committed, TableError> {
+        let name = self.source.name.to_string();
         let mut actions: Vec<Action> = Vec::with_capacity(added.len() + removed.len());
         for file in removed {
             actions.push(Action::Remove(remove(file, is_change, now_ms)));
@@ -265,7 +303,11 @@ impl Table {
             .build(Some(state), self.delta.log_store(), operation)
             .await;
         let committed = match outcome {
-            Ok(_) => Committed::Yes,
+            Ok(done) => {
+                let file = format!("_delta_log/{:020}.json", done.version());
+                durable::files(&self.folder, &[file]).map_err(|error| TableError::Disk(name.clone(), error))?;
+                Committed::Yes
+            }
             Err(DeltaTableError::Transaction { source: TransactionError::CommitConflict(conflict) })
                 if !matches!(conflict, CommitConflictError::CorruptedState { .. }) =>
             {
@@ -302,6 +344,36 @@ impl Table {
             clustering_provider: None,
         }
     }
+}
+
+/// The files of a table. A file that another engine added without statistics has a span of all time. Rows may be hidden by
+/// what only other engines write; they must not come back to life here, and such a table is refused.
+fn files(source: &Source, delta: &DeltaTable) -> Result<Vec<StoredFile>, TableError> {
+    let name = || source.name.to_string();
+    let snapshot = delta.snapshot().map_err(|error| log(&name(), error))?;
+    let mut files = Vec::new();
+    for file in snapshot.log_data().iter() {
+        if file.deletion_vector_descriptor().is_some() {
+            return Err(TableError::Foreign(name(), "deletion vectors"));
+        }
+        let Some(place) = Place::of(&file.partition_values_map()) else {
+            return Err(TableError::Foreign(name(), "files outside its partitions"));
+        };
+        let stats: Option<Stats> = file.stats().and_then(|stats| sonic_rs::from_str(&stats).ok());
+        let at = |values: &HashMap<String, sonic_rs::Value>| {
+            values.get(source.time).and_then(|value| sonic_rs::JsonValueTrait::as_str(value).and_then(time::micros))
+        };
+        let span = stats.as_ref().and_then(|stats| Some((at(&stats.min_values)?, at(&stats.max_values)?)));
+        files.push(StoredFile {
+            path: file.object_store_path().to_string(),
+            size: u64::try_from(file.size()).unwrap_or_default(),
+            place,
+            rows: stats.map_or(0, |stats| stats.num_records),
+            span: span.unwrap_or((i64::MIN, i64::MAX)),
+            written_ms: file.modification_time(),
+        });
+    }
+    Ok(files)
 }
 
 /// The columns of the table's rows as the files hold them: the source's, without the partition's, and the object.
@@ -356,9 +428,12 @@ fn moment(micros: i64) -> sonic_rs::Value {
     sonic_rs::Value::from(text.as_str())
 }
 
+fn absolute(root: &FsPath, name: &str) -> Result<PathBuf, TableError> {
+    std::path::absolute(root.join(name)).map_err(|error| TableError::Folder(root.display().to_string(), Some(error)))
+}
+
 fn url_of(root: &FsPath, name: &str) -> Result<Url, TableError> {
-    let folder = std::path::absolute(root.join(name))
-        .map_err(|error| TableError::Folder(root.display().to_string(), Some(error)))?;
+    let folder = absolute(root, name)?;
     Url::from_directory_path(&folder).map_err(|()| TableError::Folder(folder.display().to_string(), None))
 }
 

@@ -17,7 +17,7 @@ use yagura_lake::Lake;
 const KILLS: usize = 200;
 
 /// Small enough that a run of the little corpus is a dozen commits.
-const WAITING_BYTES: usize = 24 << 10;
+const WAITING_BYTES: usize = 48 << 10;
 
 const FOLDERS: &str = "YAGURA_TEST_LAKE_AND_LOGS";
 

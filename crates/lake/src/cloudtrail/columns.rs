@@ -159,8 +159,8 @@ impl Columns {
     }
 
     fn identity(&mut self, json: &str, block: Block) {
-        for (key, value) in members(json) {
-            let column = match key.as_ref() {
+        members(json, &mut |key, value| {
+            let column = match key {
                 "type" => 14,
                 "principalId" => 15,
                 "arn" => 16,
@@ -168,27 +168,26 @@ impl Columns {
                 "accessKeyId" => 18,
                 "userName" => 19,
                 "invokedBy" => 20,
-                "sessionContext" => {
-                    self.session(value, block);
-                    continue;
-                }
-                _ => continue,
+                "sessionContext" => return self.session(value, block),
+                _ => return,
             };
             self.put(column, value, block);
-        }
+        });
     }
 
     fn session(&mut self, json: &str, block: Block) {
-        for (key, value) in members(json) {
-            let (wanted, column) = match key.as_ref() {
+        members(json, &mut |key, value| {
+            let (wanted, column) = match key {
                 "sessionIssuer" => ("arn", 21),
                 "attributes" => ("mfaAuthenticated", 22),
-                _ => continue,
+                _ => return,
             };
-            if let Some((_, value)) = members(value).find(|(key, _)| key == wanted) {
-                self.put(column, value, block);
-            }
-        }
+            members(value, &mut |key, value| {
+                if key == wanted {
+                    self.put(column, value, block);
+                }
+            });
+        });
     }
 
     /// Sets a text: a string without its quotes, anything else as the JSON it is, a null as nothing.
@@ -305,8 +304,13 @@ fn column(name: &str) -> Option<usize> {
     })
 }
 
-fn members(json: &str) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, &str)> {
-    sonic_rs::to_object_iter(json).map_while(Result::ok).map(|(key, value)| (key, super::raw(&value)))
+/// Visits the members of an object; a second time from the first on where the quick way cannot go on.
+fn members(json: &str, visit: &mut dyn FnMut(&str, &str)) {
+    if crate::json::object(json, &mut |key, value| visit(key, value)).is_none() {
+        for (key, value) in sonic_rs::to_object_iter(json).map_while(Result::ok) {
+            visit(&key, super::raw(&value));
+        }
+    }
 }
 
 /// The text of a JSON string that has no escapes.
@@ -330,8 +334,13 @@ fn arns(json: &str) -> Vec<String> {
         return found;
     }
     for resource in sonic_rs::to_array_iter(json).map_while(Result::ok) {
-        let arn = members(super::raw(&resource)).find(|(key, _)| key == "ARN" || key == "arn");
-        found.extend(arn.and_then(|(_, value)| sonic_rs::from_str::<String>(value).ok()));
+        let mut arn = None;
+        members(super::raw(&resource), &mut |key, value| {
+            if key == "ARN" || key == "arn" {
+                arn = sonic_rs::from_str::<String>(value).ok();
+            }
+        });
+        found.extend(arn);
     }
     found
 }

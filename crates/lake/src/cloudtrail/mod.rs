@@ -13,6 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use sonic_rs::LazyValue;
 
+use crate::hunt::{Clues, Template};
 use crate::json;
 use crate::object::{LogObject, Reason, Skipped, Text};
 use crate::source::{Framing, Identity, Parse, Source, Stopped};
@@ -36,7 +37,31 @@ pub(crate) fn source() -> Source {
         long: vec!["record", "requestParameters", "responseElements", "eventID", "requestID"],
         has_digests: true,
         cadence: None,
+        clues: clues(),
         parser: Arc::new(CloudTrail { schema: columns::schema() }),
+    }
+}
+
+/// Where an event says who did what to what, from where.
+fn clues() -> Clues {
+    Clues {
+        keys: vec!["userIdentity_accessKeyId"],
+        principals: vec![
+            "userIdentity_arn",
+            "userIdentity_sessionContext_sessionIssuer_arn",
+            "userIdentity_principalId",
+            "userIdentity_userName",
+            "userIdentity_invokedBy",
+        ],
+        addresses: vec!["sourceIPAddress"],
+        resources: vec!["resources"],
+        mentions: vec!["requestParameters", "responseElements"],
+        service: Some("eventSource"),
+        what: Template::column("eventName"),
+        outcome: Template::column("errorCode"),
+        agent: Some("userAgent"),
+        id: Some("eventID"),
+        ..Clues::default()
     }
 }
 
@@ -59,7 +84,7 @@ impl Parse for CloudTrail {
 
     fn framing(&self, head: &[u8]) -> Framing {
         // One event a line: the first line is a JSON object by itself, and not a whole file that ends with a new line.
-        let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let first = memchr::memchr(b'\n', head).and_then(|end| head.get(..end)).unwrap_or(head);
         let is_line = first.len() < head.len()
             && first.first() == Some(&b'{')
             && std::str::from_utf8(first).is_ok_and(|first| {
@@ -133,6 +158,10 @@ impl Rows<'_> {
     }
 
     fn value(&mut self, json: &str, block: Block, envelopes: u8) -> Result<(), Stopped> {
+        let mut inside = None;
+        if self.members(block, &mut inside, |visit| json::object(json, visit)) == Some(json.len()) {
+            return self.event(json, inside, block, envelopes);
+        }
         match (json.as_bytes().first(), json::value(json)) {
             (None, _) => Ok(()),
             // Elements that stand before damage are taken in.
@@ -147,17 +176,39 @@ impl Rows<'_> {
     }
 
     fn array(&mut self, json: &str, block: Block, envelopes: u8) -> Result<(), Stopped> {
-        for element in json::elements(json) {
+        let mut elements = json::elements(json);
+        loop {
+            let mut inside = None;
+            let event = self.members(block, &mut inside, |visit| elements.next_object(visit));
+            let Some(element) = event.map(Ok).or_else(|| elements.next()) else { return Ok(()) };
             self.number += u64::from(!self.by_line);
             match element {
+                Ok(element) if event.is_some() => self.event(element, inside, block, envelopes)?,
                 Ok(element) => self.object(element, block, envelopes)?,
                 Err(reason) => self.skip(reason),
             }
         }
-        Ok(())
     }
 
-    /// One event, or an envelope around some.
+    /// Begins a row and lets `read` visit the members of an event, or of the envelope around some.
+    fn members<'t, T>(
+        &mut self,
+        block: Block,
+        inside: &mut Option<(Wrap, &'t str)>,
+        read: impl FnOnce(&mut dyn FnMut(&'t str, &'t str)) -> T,
+    ) -> T {
+        self.columns.begin();
+        let columns = &mut self.columns;
+        read(&mut |key, value| {
+            if !columns.set(key, value, block)
+                && let Some(wrap) = Wrap::of(key)
+            {
+                *inside = Some((wrap, value));
+            }
+        })
+    }
+
+    /// One event, or an envelope around some, the slow way, which says what is wrong.
     fn object(&mut self, json: &str, block: Block, envelopes: u8) -> Result<(), Stopped> {
         self.columns.begin();
         let mut inside: Option<(Wrap, &str)> = None;
@@ -177,6 +228,11 @@ impl Rows<'_> {
                 }
             }
         }
+        self.event(json, inside, block, envelopes)
+    }
+
+    /// Ends the row whose members were visited, or opens the envelope.
+    fn event(&mut self, json: &str, inside: Option<(Wrap, &str)>, block: Block, envelopes: u8) -> Result<(), Stopped> {
         match (inside, self.columns.missing()) {
             (_, None) => {
                 self.columns.end(json, block);

@@ -35,11 +35,32 @@ pub(super) struct File {
     pub(super) sort: Vec<String>,
     #[serde(default)]
     pub(super) lookup: Vec<String>,
+    /// What hunts ask for, and which columns say it.
+    #[serde(default)]
+    pub(super) hunt: Hunt,
     pub(super) columns: Ordered<Column>,
     /// Files beside the mapping, and where AWS would lay them; the rows they make are in `expected.ndjson`.
     #[serde(default)]
     #[cfg_attr(not(test), expect(dead_code, reason = "samples are for the tests"))]
     pub(super) samples: Vec<Sample>,
+}
+
+/// What a hunter asks of a row, by column; a template holds columns as `{column}`.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Hunt {
+    pub(super) keys: OneOrMany,
+    pub(super) principals: OneOrMany,
+    pub(super) addresses: OneOrMany,
+    pub(super) address_lists: OneOrMany,
+    pub(super) resources: OneOrMany,
+    pub(super) mentions: OneOrMany,
+    pub(super) what: Option<String>,
+    pub(super) outcome: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) agent: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) bytes: Option<String>,
 }
 
 /// A sample of the log.

@@ -9,6 +9,7 @@ use regex::{Regex, RegexBuilder};
 use super::cells::Kind;
 use super::columns::{Column, Places, intern, normalise, timestamp};
 use super::{file, parse};
+use crate::hunt::{Clues, Template};
 use crate::source::{ACCOUNT, DAY, Identity, LINE, OBJECT, REGION, Source};
 
 /// The column of a row's time, in every mapped source.
@@ -42,11 +43,13 @@ pub fn sources<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Resul
 
 fn source(name: &str, text: &str) -> Result<Source, InvalidMapping> {
     let invalid = |reason: String| InvalidMapping { file: format!("sources/{name}/source.yml"), reason };
-    let file: file::File = serde_saphyr::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    let mut file: file::File = serde_saphyr::from_str(text).map_err(|error| invalid(error.to_string()))?;
     let names = |names: &[String]| names.iter().map(|name| intern(name)).collect::<Vec<_>>();
     let (sort, lookup) = (names(&file.sort), names(&file.lookup));
     let cadence = file.cadence_minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+    let hunt = std::mem::take(&mut file.hunt);
     let mapping = Mapping::new(file).map_err(invalid)?;
+    let clues = clues(hunt, &mapping.schema).map_err(invalid)?;
     for column in sort.iter().chain(&lookup) {
         if mapping.schema.column_with_name(column).is_none() {
             return Err(invalid(format!("there is no column `{column}` to sort or look up by")));
@@ -62,7 +65,33 @@ fn source(name: &str, text: &str) -> Result<Source, InvalidMapping> {
         long: vec![RECORD],
         has_digests: false,
         cadence,
+        clues,
         parser: Arc::new(parse::Mapped(mapping)),
+    })
+}
+
+/// What the mapping tells a hunter, its columns looked up.
+fn clues(hunt: file::Hunt, schema: &SchemaRef) -> Result<Clues, String> {
+    let column = |name: &str| match schema.column_with_name(name) {
+        Some(_) => Ok(intern(name)),
+        None => Err(format!("there is no column `{name}` to hunt by")),
+    };
+    let columns = |names: file::OneOrMany| names.0.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>();
+    let template = |text: Option<String>| Template::parse(&text.unwrap_or_default(), &column);
+    Ok(Clues {
+        keys: columns(hunt.keys)?,
+        principals: columns(hunt.principals)?,
+        addresses: columns(hunt.addresses)?,
+        address_lists: columns(hunt.address_lists)?,
+        resources: columns(hunt.resources)?,
+        mentions: columns(hunt.mentions)?,
+        service: None,
+        what: template(hunt.what)?,
+        outcome: template(hunt.outcome)?,
+        group: template(hunt.group)?,
+        agent: hunt.agent.as_deref().map(column).transpose()?,
+        id: hunt.id.as_deref().map(column).transpose()?,
+        bytes: hunt.bytes.as_deref().map(column).transpose()?,
     })
 }
 

@@ -1,5 +1,7 @@
 //! SQL over the lake: read-only, within limits, with names as people type them.
 
+mod engine;
+pub(crate) mod functions;
 pub mod print;
 mod provider;
 mod resolve;
@@ -14,10 +16,13 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::config::Dialect;
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::datasource::MemTable;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::{DFParser, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement;
@@ -26,9 +31,11 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use futures::StreamExt;
 
 use crate::Lake;
-use crate::table::{Table, TableError};
+use crate::table::{TableError, file_schema};
+pub use engine::{Engine, Remote, register_functions};
+use provider::LakeTable;
 pub use provider::Searched;
-use provider::{LakeTable, Tally};
+pub(crate) use provider::Tally;
 use resolve::Tables as Known;
 
 /// Memory for one query; what needs more is written to temporary files.
@@ -39,6 +46,9 @@ pub const SPILL_BYTES_MAX: u64 = 32 << 30;
 
 /// Time for one query. A question over a year of logs of a large organisation takes minutes.
 pub const QUERY_TIME_MAX: Duration = Duration::from_mins(10);
+
+/// Time to read the events of one day back.
+const REPLAY_TIME_MAX: Duration = Duration::from_hours(12);
 
 /// Characters of a question: longer is a list that belongs into a table.
 pub const QUESTION_CHARACTERS_MAX: usize = 1 << 20;
@@ -91,6 +101,9 @@ pub enum QueryError {
     /// A failure on the way.
     #[error("the question cannot be answered")]
     Failed(#[source] Box<DataFusionError>),
+    /// A failure of those who were to answer.
+    #[error(transparent)]
+    Remote(Box<dyn std::error::Error + Send + Sync>),
 }
 
 fn did_you_mean(like: Option<&str>) -> String {
@@ -100,7 +113,7 @@ fn did_you_mean(like: Option<&str>) -> String {
 /// Tables beside those of the lake: what the ledger knows of resources, for instance.
 #[derive(Debug, Default)]
 pub struct Tables {
-    tables: BTreeMap<String, Arc<dyn TableProvider>>,
+    tables: BTreeMap<String, RecordBatch>,
 }
 
 /// What a column of such a table holds.
@@ -167,9 +180,8 @@ impl Tables {
             arrays.push(array);
         }
         let schema = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| refused(error.into()))?;
-        let table = MemTable::try_new(schema, vec![vec![batch]]).map_err(refused)?;
-        self.tables.insert(name.to_owned(), Arc::new(table));
+        let batch = RecordBatch::try_new(schema, arrays).map_err(|error| refused(error.into()))?;
+        self.tables.insert(name.to_owned(), batch);
         Ok(())
     }
 }
@@ -177,7 +189,7 @@ impl Tables {
 /// An answer, batch by batch.
 pub struct Answer {
     schema: SchemaRef,
-    rows: datafusion::execution::SendableRecordBatchStream,
+    rows: SendableRecordBatchStream,
     tally: Tally,
     ends: tokio::time::Instant,
 }
@@ -200,30 +212,45 @@ impl Answer {
 
     /// What was looked through.
     pub fn searched(&self) -> Searched {
-        *self.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        Searched::of(&self.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// What the scans of each table looked through.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 
 impl Lake {
     /// Answers a question in SQL, or with `explain` how it would be answered. `threads` work on it.
     pub async fn query(&self, sql: &str, tables: Tables, explain: bool, threads: usize) -> Result<Answer, QueryError> {
+        self.query_on(&Engine::Embedded { threads }, sql, tables, explain).await
+    }
+
+    /// Answers a question in SQL with `engine`, or with `explain` how it would be answered.
+    pub async fn query_on(
+        &self,
+        engine: &Engine,
+        sql: &str,
+        tables: Tables,
+        explain: bool,
+    ) -> Result<Answer, QueryError> {
         let ends = tokio::time::Instant::now() + QUERY_TIME_MAX;
         let mut statement = parse(sql)?;
-        let context = context(threads)?;
+        let context = context(engine)?;
         let tally = Tally::default();
         let mut known = Known::new();
-        for source in self.sources() {
-            let files = match Table::open(self.root(), source).await? {
-                Some(table) => table.files()?,
-                None => Vec::new(),
-            };
-            let root = std::path::absolute(self.root().join(&*source.name))
-                .map_err(|error| TableError::Folder(self.root().display().to_string(), Some(error)))?;
-            let table = LakeTable::new(source, root, files, Arc::clone(&tally));
+        let root = std::path::absolute(self.root())
+            .map_err(|error| TableError::Folder(self.root().display().to_string(), Some(error)))?;
+        for source in self.tables() {
+            let columns = engine.columns(file_schema(source));
+            let table = LakeTable::new(source, &columns, root.clone(), Arc::clone(&tally));
             register(&context, &mut known, &source.name, Arc::new(table))?;
         }
-        for (name, table) in tables.tables {
-            register(&context, &mut known, &name, table)?;
+        for (name, rows) in &tables.tables {
+            let rows = engine.rows(rows).map_err(|error| refused(error.into()))?;
+            let table = MemTable::try_new(rows.schema(), vec![vec![rows]]).map_err(refused)?;
+            register(&context, &mut known, name, Arc::new(table))?;
         }
         for (name, sql) in crate::views::VIEWS {
             let frame = context.sql(sql).await.map_err(query_error)?;
@@ -238,9 +265,43 @@ impl Lake {
             .with_allow_dml(false)
             .with_allow_statements(false);
         options.verify_plan(&plan).map_err(|_| QueryError::NotAQuestion)?;
-        let frame = context.execute_logical_plan(plan).await.map_err(query_error)?;
-        let rows = frame.execute_stream().await.map_err(query_error)?;
+        let rows = rows(engine, &context, plan, ends).await?;
         Ok(Answer { schema: rows.schema(), rows, tally, ends })
+    }
+}
+
+/// Answers a question of the program's own over some files of one table, which are given; in any time that it takes.
+pub(crate) async fn of_files(
+    lake: &Lake,
+    source: &crate::source::Source,
+    files: Vec<crate::StoredFile>,
+    sql: &str,
+    threads: usize,
+) -> Result<Answer, QueryError> {
+    let context = context(&Engine::Embedded { threads })?;
+    let tally = Tally::default();
+    let root = std::path::absolute(lake.root())
+        .map_err(|error| TableError::Folder(lake.root().display().to_string(), Some(error)))?;
+    let table = LakeTable::new(source, &file_schema(source), root, Arc::clone(&tally)).of_files(files);
+    context.register_table(&*source.name, Arc::new(table)).map_err(refused)?;
+    let frame = context.sql(sql).await.map_err(query_error)?;
+    let rows = frame.execute_stream().await.map_err(query_error)?;
+    Ok(Answer { schema: rows.schema(), rows, tally, ends: tokio::time::Instant::now() + REPLAY_TIME_MAX })
+}
+
+/// Carries out the plan.
+async fn rows(
+    engine: &Engine,
+    context: &SessionContext,
+    plan: LogicalPlan,
+    ends: tokio::time::Instant,
+) -> Result<SendableRecordBatchStream, QueryError> {
+    let frame = context.execute_logical_plan(plan).await.map_err(query_error)?;
+    let task = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await.map_err(query_error)?;
+    match engine {
+        Engine::Remote(remote) if engine::reads_files(&plan) => remote.run(plan, &context.state(), ends).await,
+        _ => execute_stream(plan, task).map_err(query_error),
     }
 }
 
@@ -278,8 +339,11 @@ fn parse_explain(sql: &str) -> Result<Statement, QueryError> {
     parsed.pop().filter(|_| count == 1).ok_or(QueryError::NotOne(count))
 }
 
-fn context(threads: usize) -> Result<SessionContext, QueryError> {
-    let mut config = SessionConfig::new().with_target_partitions(threads.max(1)).with_information_schema(true);
+fn context(engine: &Engine) -> Result<SessionContext, QueryError> {
+    let mut config = SessionConfig::new().with_information_schema(true);
+    if let Engine::Embedded { threads } = engine {
+        config = config.with_target_partitions((*threads).max(1));
+    }
     let options = config.options_mut();
     options.sql_parser.enable_ident_normalization = false;
     options.sql_parser.dialect = Dialect::PostgreSQL;
@@ -297,7 +361,10 @@ fn context(threads: usize) -> Result<SessionContext, QueryError> {
         .build_arc()
         .map_err(refused)?;
     let mut context = SessionContext::new_with_config_rt(config, runtime);
-    datafusion_functions_json::register_all(&mut context).map_err(refused)?;
+    if let Engine::Remote(remote) = engine {
+        context = SessionContext::new_with_state(remote.planner(context.state()));
+    }
+    register_functions(&mut context)?;
     Ok(context)
 }
 
@@ -318,6 +385,13 @@ fn refused(error: DataFusionError) -> QueryError {
 }
 
 fn query_error(error: DataFusionError) -> QueryError {
+    let error = match error {
+        DataFusionError::External(inner) => match inner.downcast::<TableError>() {
+            Ok(error) => return QueryError::Table(*error),
+            Err(inner) => DataFusionError::External(inner),
+        },
+        other => other,
+    };
     match error.find_root() {
         DataFusionError::SchemaError(inner, _) => {
             if let SchemaError::FieldNotFound { field, valid_fields } = inner.as_ref() {
