@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine with Rust and Python: `make demo` and `make test`.
-.PHONY: demo test bench fuzz models fmt agreement
+.PHONY: demo test bench bench-policies fuzz models fmt agreement quality nightly-access
 
 demo:
 	@scripts/demo.sh
@@ -10,9 +10,21 @@ test:
 bench:
 	@scripts/bench.sh
 
-# How our controls agree with others' verdicts on templates, each disagreement with its reason (needs ../shared).
+# The part of it about policies: evaluations, comparisons and lint beside their peers.
+bench-policies:
+	@scripts/bench_policies.sh
+
+# How we agree with others' verdicts, each disagreement with its reason (needs ../shared): on policies, file by file, and on
+# templates.
 agreement:
+	cargo build --quiet --package yagura-access --example answers
+	python3 tests/agreement/vectors.py "$${CARGO_TARGET_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/yagura/target}/debug/examples/answers" ../shared/datasets/iam-vectors
 	python3 tests/agreement/registry.py "$${CARGO_TARGET_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/yagura/target}/debug/yagura" ../shared/datasets/guard-rules-registry/cases.jsonl.gz
+
+# How well the detections find labelled attacks, and how often they cry wolf (needs ../shared).
+quality:
+	@cargo build --quiet --package yagura-detect --example quality
+	@python3 tests/quality/quality.py "$${CARGO_TARGET_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/yagura/target}/debug/examples/quality"
 
 # Each fuzz target for a while. There is no unsafe code here for a sanitizer to watch, and a stable compiler will do.
 SECONDS ?= 20
@@ -26,3 +38,9 @@ models:
 
 fmt:
 	cargo fmt --all
+
+# Whether the core that decides for all requests agrees with the one that decides for one: PAIRS random pairs of policies.
+PAIRS ?= 1000000
+SEED ?= 1
+nightly-access:
+	cargo run --release --package yagura-access --example two_cores -- $(PAIRS) $(SEED)

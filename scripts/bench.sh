@@ -7,7 +7,22 @@ need_rust
 python_environment
 say "release build"
 cargo build --locked --release --package yagura --package xtask
+cargo build --locked --release --package yagura-lake --example floor
 if [ ! -d "$shared/sandbox" ]; then
   skipped "the scan of the sandbox, because ../shared/sandbox is not here"
 fi
-exec "$venv/bin/python" scripts/bench.py "$CARGO_TARGET_DIR/release" "$shared/sandbox" "$@"
+scripts/bench_policies.sh
+"$venv/bin/python" scripts/bench.py "$CARGO_TARGET_DIR/release" "$shared/sandbox" "$@"
+if [ ! -f "$shared/sandbox/make_corpus.py" ]; then
+  skipped "taking logs in and looking them up, because ../shared/sandbox/make_corpus.py is not here"
+  exit
+fi
+say "logs"
+others=()
+if "$venv/bin/pip" --quiet --disable-pip-version-check install duckdb==2.0.0 deltalake==1.6.6; then
+  others=(--python "$venv/bin/python")
+else
+  skipped "DuckDB and deltalake, because the package index did not give them"
+fi
+exec "$venv/bin/python" scripts/bench_lake.py "$cache/corpora" --yagura "$CARGO_TARGET_DIR/release/yagura" \
+  --make "$shared/sandbox/make_corpus.py" --floor "$CARGO_TARGET_DIR/release/examples/floor" "${others[@]}"

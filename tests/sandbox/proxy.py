@@ -2,8 +2,8 @@
 
     with FaultProxy("http://127.0.0.1:5000", mode, pick) as proxy: ... proxy.url ...
 
-`mode` is one of MODES; `pick(service, operation)` says which calls it befalls. What it answered is in `proxy.seen`, a
-count by (service, operation).
+`mode` is one of MODES; `pick(service, operation)` says which calls it befalls, `paths(path)` which of them by path and
+query. What it answered is in `proxy.seen`, a count by (service, operation).
 """
 import collections
 import http.client
@@ -36,7 +36,7 @@ def operation(method, path, headers, body):
 
 
 class FaultProxy:
-    def __init__(self, upstream, mode, pick):
+    def __init__(self, upstream, mode, pick, paths=lambda _: True):
         assert mode in (*MODES, DENY_WHAT_IS_MISSING), mode
         self.upstream = urllib.parse.urlsplit(upstream)
         self.mode, self.pick = mode, pick
@@ -51,14 +51,16 @@ class FaultProxy:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else b""
                 name = operation(self.command, self.path, self.headers, body)
-                if proxy.pick(*name):
+                if proxy.pick(*name) and paths(self.path):
                     with proxy.lock:
                         proxy.seen[name] += 1
                     return self.fault(name, body)
                 status, headers, answer = proxy.forward(self.command, self.path, self.headers, body)
                 if status == 501 and proxy.mode == DENY_WHAT_IS_MISSING:
                     return self.error(403, "AccessDeniedException", "not authorized to perform: " + name[1])
-                self.answer(status, headers, answer)
+                # The answer to HEAD says how long the body would be that it has not.
+                lengths = [value for key, value in headers if key.lower() == "content-length" and self.command == "HEAD"]
+                self.answer(status, headers, answer, *lengths)
 
             do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = handle_any
 

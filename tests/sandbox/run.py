@@ -7,6 +7,7 @@ Each function named `test_…` is one test; all share one seeded server. What th
 (`expected.json` says by which rule), nothing may pass that could not be looked at, and a second scan adds nothing.
 """
 import collections
+import datetime
 import json
 import os
 import pathlib
@@ -23,6 +24,10 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+from follow import (  # noqa: E402, F401
+    test_a_bucket_is_taken_in_once, test_a_follower_that_is_killed_loses_and_doubles_nothing,
+    test_a_message_outlives_what_could_not_be_read, test_a_queue_says_what_is_new,
+    test_late_objects_are_found_without_a_queue, test_what_cannot_be_listed_does_not_stop_the_rest)
 from proxy import MODES, FaultProxy  # noqa: E402
 
 REGIONS = ["us-east-1", "ap-northeast-1"]
@@ -79,7 +84,7 @@ class Yagura:
 
     def command(self, *arguments, url=None, data=None):
         command = [self.program, "--data-dir", str(data or self.data), *map(str, arguments)]
-        verb = next((word for word in arguments if word in ("scan", "collect", "api", "doctor")), None)
+        verb = next((word for word in arguments if word in ("scan", "collect", "api", "doctor", "fetch")), None)
         if url is not False and verb:
             command += ["--endpoint-url", url or self.url]
             if verb != "api":
@@ -322,6 +327,76 @@ def test_an_account_is_seen_through_every_verb(sandbox, yagura):
                       ["standard", "show", "cis-5.0.0"], ["iam-policy"], ["config", "explain"], ["doctor"]):
         for lang in ("en", "ja"):
             assert yagura.run("--lang", lang, *arguments).stdout.strip(), arguments
+
+
+def put_metrics(sandbox, region, namespace, metric, dimensions, unit, samples):
+    import boto3
+    client = boto3.client("cloudwatch", region_name=region, endpoint_url=sandbox.url,
+                          aws_access_key_id="testing", aws_secret_access_key="testing")
+    pairs = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    for at in range(0, len(samples), 20):
+        client.put_metric_data(Namespace=namespace, MetricData=[
+            {"MetricName": metric, "Dimensions": pairs, "Timestamp": time, "Value": value, "Unit": unit}
+            for time, value in samples[at:at + 20]])
+
+
+def test_metrics_are_fetched_once_and_alarms_see_them(sandbox, yagura):
+    now = datetime.datetime.now(datetime.timezone.utc).replace(second=0, microsecond=0)
+    start = now - datetime.timedelta(minutes=100 + now.minute % 5)
+    minutes = [start + datetime.timedelta(minutes=number) for number in range(90)]
+    # Busy for twenty minutes, from the thirtieth on.
+    busy = [(time, 95.0 if 30 <= number < 50 else 10.0) for number, time in enumerate(minutes)]
+    instance = {"InstanceId": "i-0123456789abcdef0"}
+    put_metrics(sandbox, "us-east-1", "AWS/EC2", "CPUUtilization", instance, "Percent", busy)
+    put_metrics(sandbox, "ap-northeast-1", "Shop", "Orders", {"Till": "1"}, "Count", [(time, 1.0) for time in minutes[:10]])
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        fetch = lambda *more, **other: json.loads(yagura.run("metrics", "fetch", *more, "-o", "json", data=scratch, **other).stdout)  # noqa: E731
+        first = fetch("--set", "ec2")
+        assert first["failures"] == [] and first["points"]["added"] == 18, first
+        again = fetch("--set", "ec2", "--since", "3h")
+        assert again["points"] == {"added": 0, "replaced": 0, "known": 18}, again
+        own = fetch("--namespace", "Shop", "--period", "1m", "--unit", "Count")
+        assert own["points"]["added"] == 10, own
+        sql = lambda text: [json.loads(line) for line in yagura.run("sql", text, "-o", "ndjson", data=scratch).stdout.splitlines()]  # noqa: E731
+        rows = sql("SELECT region, Namespace, Unit, Period, sum(SampleCount) AS samples, max(Average) AS most FROM metrics "
+                   "GROUP BY 1, 2, 3, 4 ORDER BY 1")
+        assert rows == [
+            {"region": "ap-northeast-1", "Namespace": "Shop", "Unit": "Count", "Period": 60, "samples": 10.0, "most": 1.0},
+            {"region": "us-east-1", "Namespace": "AWS/EC2", "Unit": "Percent", "Period": 300, "samples": 90.0, "most": 95.0}], rows
+        # Samples that come late make the point better known.
+        put_metrics(sandbox, "us-east-1", "AWS/EC2", "CPUUtilization", instance, "Percent", [(minutes[40], 95.0)])
+        late = fetch("--set", "ec2", "--since", "3h")
+        assert late["points"] == {"added": 0, "replaced": 1, "known": 17}, late
+        for lang in ("en", "ja"):
+            shown = yagura.run("--lang", lang, "metrics", "show", "CPUUtilization", data=scratch).stdout
+            assert "InstanceId=i-0123456789abcdef0" in shown and "100 %" in shown, shown
+        # The workshop's alarm: three periods of five minutes at 70 % or more.
+        alarm = HERE.parents[1] / "rules/alarms/ec2/cpu-high.yml"
+        ran = json.loads(yagura.run("alarm", "run", alarm, "-o", "json", data=scratch).stdout)
+        states = [change["to"] for change in ran["changes"]]
+        assert states[:3] == ["OK", "ALARM", "OK"], ran
+        busy_for = [datetime.datetime.fromisoformat(change["time"]) - start for change in ran["changes"][1:3]]
+        assert busy_for == [datetime.timedelta(minutes=45), datetime.timedelta(minutes=55)], busy_for
+        assert json.loads(yagura.run("alarm", "run", alarm, "-o", "json", data=scratch).stdout)["changes"] == []
+        history = json.loads(yagura.run("alarm", "history", "-o", "json", data=scratch).stdout)
+        assert [change["to"] for change in history][:3] == states[:3]
+        # What was denied is said, and what was kept stays.
+        with FaultProxy(sandbox.url, "deny", lambda *name: name[1] == "ListMetrics") as proxy:
+            denied = fetch("--set", "ec2", "--require-complete", url=proxy.url, status=(4,))
+            assert denied["failures"] and denied["points"]["added"] == 0, denied
+
+
+def test_a_schedule_survives_errors_and_says_them(sandbox, yagura):
+    with tempfile.TemporaryDirectory() as scratch:
+        process = subprocess.Popen(
+            yagura.command("metrics", "fetch", "--set", "ec2", "--every", "10s", url="http://127.0.0.1:9", data=scratch),
+            env=yagura.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = [process.stderr.readline() for _ in range(2)]
+        assert all("error" in line.lower() for line in said), said
+        assert process.poll() is None, "the schedule ended"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
 
 
 def main():

@@ -5,8 +5,12 @@
 
 mod access;
 mod access_lint;
+mod cluster;
+mod detect;
 mod events;
+mod hunt;
 mod logs;
+mod metrics;
 
 use std::path::PathBuf;
 
@@ -19,8 +23,15 @@ pub(crate) use self::access::{
 pub(crate) use self::access_lint::{LintArgs, LintKind, LintSeverity};
 use crate::words::Words;
 
-pub(crate) use events::{AlarmRunArgs, AlarmVerb, FilterTestArgs, FilterVerb, PatternTestArgs, PatternVerb};
-pub(crate) use logs::{LogsAddArgs, LogsCompactArgs, LogsStatusArgs, LogsVerb, SqlArgs};
+pub(crate) use cluster::{ClusterVerb, ExecutorArgs, SchedulerArgs};
+pub(crate) use detect::{DetectArgs, FindingsListArgs, FindingsShowArgs, FindingsVerb};
+pub(crate) use events::{AlarmVerb, FilterTestArgs, FilterVerb, PatternTestArgs, PatternVerb};
+pub(crate) use hunt::{HuntArgs, InvestigateArgs, KindArg, WithinArgs};
+pub(crate) use logs::{LogsAddArgs, LogsCompactArgs, LogsFollowArgs, LogsStatusArgs, LogsVerb, SqlArgs};
+pub(crate) use metrics::{
+    AlarmHistoryArgs, AlarmImportArgs, AlarmRunArgs, ChoiceArgs, MetricsAddArgs, MetricsFetchArgs, MetricsFilterArgs,
+    MetricsInsightsArgs, MetricsListArgs, MetricsShowArgs, MetricsVerb,
+};
 
 /// Yagura watches over AWS accounts: it records them, judges them by rules, and says what to fix first.
 #[derive(Debug, Parser)]
@@ -119,8 +130,29 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: LogsVerb,
     },
-    /// Ask the logs and the recorded resources a question in SQL
+    /// Keep metrics: fetch them, count events, show them, find what is unusual
+    Metrics {
+        #[command(subcommand)]
+        verb: MetricsVerb,
+    },
+    /// Ask the logs, the metrics and the recorded resources a question in SQL
     Sql(SqlArgs),
+    /// Find threats in the logs
+    Detect(DetectArgs),
+    /// Show what was found in the logs, and the incidents that it makes
+    Findings {
+        #[command(subcommand)]
+        verb: FindingsVerb,
+    },
+    /// Find every event that has to do with a key, a principal, an address or a resource, in all logs
+    Hunt(HuntArgs),
+    /// Show on one page all that is known of a key, a principal, an address, an instance or a resource
+    Investigate(InvestigateArgs),
+    /// Run the scheduler and the executors of a cluster that answers questions in SQL
+    Cluster {
+        #[command(subcommand)]
+        verb: ClusterVerb,
+    },
     /// Test EventBridge event patterns
     Pattern {
         #[command(subcommand)]
@@ -131,7 +163,7 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: FilterVerb,
     },
-    /// Test CloudWatch alarms and run them over recorded data
+    /// Test CloudWatch alarms and run them over what is kept
     Alarm {
         #[command(subcommand)]
         verb: AlarmVerb,
@@ -303,13 +335,17 @@ pub(crate) enum RuleVerb {
         /// Rule files or folders (default: the built-in rules)
         paths: Vec<PathBuf>,
     },
-    /// Show how a rule comes to its verdict on one resource, condition by condition
+    /// Show how a rule comes to its verdict on one resource or one event, condition by condition
+    #[command(group(clap::ArgGroup::new("subject").required(true).args(["resource", "event"])))]
     Explain {
-        /// The rule's name or an AWS identifier of it
+        /// The rule's name or an AWS identifier of it; of a detection its name, UUID or file
         rule: String,
         /// The resource's ARN or id
         #[arg(long, value_name = "ARN")]
-        resource: String,
+        resource: Option<String>,
+        /// A file with events, one or many, or `-` for the standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
+        event: Option<PathBuf>,
         /// In this bundle instead of the ledger
         #[arg(long, value_name = "FILE")]
         bundle: Option<PathBuf>,

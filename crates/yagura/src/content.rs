@@ -7,6 +7,7 @@ use include_dir::{Dir, include_dir};
 use yagura_analyze::standards::Standard;
 use yagura_aws::model::Models;
 use yagura_collect::ReadPolicy;
+use yagura_collect::metrics::MetricSet;
 use yagura_collect::types::ResourceTypes;
 use yagura_model::RuleName;
 use yagura_rules::{Control, Engine, RuleSet};
@@ -16,6 +17,7 @@ use crate::Usage;
 /// The rule files as they are written, for what asks for their tests.
 static RULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../rules");
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sources");
+static METRICS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../metrics");
 
 // What every start reads, as the build script packs it: paths and contents.
 static PACKED_RULES: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
@@ -122,6 +124,12 @@ pub(crate) fn log_sources() -> Result<Vec<yagura_lake::source::Source>> {
         Some((dir.path().to_str()?, mapping))
     });
     yagura_lake::mapped::sources(folders).context("a built-in log source cannot be used")
+}
+
+/// The ready-made sets of metrics, by name.
+pub(crate) fn metric_sets() -> Result<Vec<MetricSet>> {
+    let sets = files_of(&METRICS).into_iter().map(|(path, text)| MetricSet::parse(&path, text));
+    sets.collect::<Result<_, _>>().context("a built-in set of metrics cannot be used")
 }
 
 /// The built-in resource types.

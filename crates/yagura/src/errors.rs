@@ -200,7 +200,7 @@ mod tests {
             .collect();
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut missing = Vec::new();
-        for name in ["aws", "access", "collect", "lake", "model", "record", "yagura"] {
+        for name in ["aws", "access", "cluster", "collect", "lake", "model", "record", "yagura"] {
             let program = name == "yagura";
             let mut files = Vec::new();
             sources(&crates.join(name).join("src"), &mut files);

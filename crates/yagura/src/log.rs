@@ -20,7 +20,12 @@ const VARIABLE: &str = "YAGURA_LOG";
 /// Begins to log: as `-v` says, else as the environment says, else warnings; with `--quiet` errors alone.
 pub(crate) fn start(verbose: u8, quiet: bool) -> Result<()> {
     let level = level(verbose, quiet, Environment::get(VARIABLE).as_deref())?;
-    let targets = Targets::new().with_target("yagura", level).with_default(level.min(LevelFilter::WARN));
+    // Ballista warns of every question to a scheduler that is away, and of every executor that is lost, and goes on.
+    let cluster = if level >= LevelFilter::INFO { LevelFilter::WARN } else { LevelFilter::OFF };
+    let targets = Targets::new()
+        .with_target("yagura", level)
+        .with_target("ballista", cluster)
+        .with_default(level.min(LevelFilter::WARN));
     let plain = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

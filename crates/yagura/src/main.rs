@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod content;
 mod errors;
+mod follow;
 mod log;
 mod objects;
 mod pipeline;

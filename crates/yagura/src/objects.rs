@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use object_store::aws::{AmazonS3Builder, AwsCredential};
 use object_store::path::Path as Key;
-use object_store::{Attribute, CredentialProvider, GetOptions, ObjectStore, ObjectStoreExt};
+use object_store::{Attribute, CredentialProvider, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use yagura_aws::credentials::Session;
 use yagura_lake::object::LogObject;
 use yagura_lake::{Fetch, Files};
@@ -36,6 +36,7 @@ pub(crate) struct Places {
     paths: Vec<PathBuf>,
     prefixes: Vec<(String, Key)>,
     buckets: HashMap<String, Arc<dyn ObjectStore>>,
+    session: Option<Arc<Session>>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -51,9 +52,9 @@ impl Places {
             paths: Vec::new(),
             prefixes: Vec::new(),
             buckets: HashMap::new(),
+            session: None,
             runtime: runtime.handle().clone(),
         };
-        let mut session = None;
         for place in places {
             let Some(rest) = place.strip_prefix("s3://") else {
                 opened.paths.push(PathBuf::from(place));
@@ -64,11 +65,11 @@ impl Places {
                 return Err(Usage(words.fill("logs.no_bucket", &[("place", place)])).into());
             }
             if !opened.buckets.contains_key(bucket) {
-                let session = if let Some(session) = &session {
+                let session = if let Some(session) = &opened.session {
                     Arc::clone(session)
                 } else {
                     let new = Arc::new(runtime.block_on(pipeline::session(config, words))?);
-                    session.insert(new).clone()
+                    opened.session.insert(new).clone()
                 };
                 opened.buckets.insert(bucket.to_owned(), bucket_store(bucket, config, session)?);
             }
@@ -87,14 +88,26 @@ impl Places {
         for (bucket, prefix) in &self.prefixes {
             let Some(store) = self.buckets.get(bucket) else { continue };
             let listed = runtime.block_on(list(store.as_ref(), prefix));
-            let listed = listed.with_context(|| format!("`s3://{bucket}/{prefix}` cannot be listed"))?;
-            found.extend(listed.into_iter().filter(|meta| meta.size > 0).map(|meta| LogObject {
-                uri: format!("s3://{bucket}/{}", meta.location),
-                size: meta.size,
-                version: meta.e_tag.unwrap_or_else(|| meta.last_modified.to_rfc3339()),
-            }));
+            let listed =
+                listed.map_err(Refused::from).with_context(|| format!("`s3://{bucket}/{prefix}` cannot be listed"))?;
+            found.extend(listed.into_iter().filter(|meta| meta.size > 0).map(|meta| log_object(bucket, meta)));
         }
         Ok(found)
+    }
+
+    /// The prefixes that were given, each with its bucket.
+    pub(crate) fn prefixes(&self) -> &[(String, Key)] {
+        &self.prefixes
+    }
+
+    /// The bucket of that name, if one of the places lies in it.
+    pub(crate) fn bucket(&self, name: &str) -> Option<&Arc<dyn ObjectStore>> {
+        self.buckets.get(name)
+    }
+
+    /// What the buckets are signed in with; none where no bucket was given.
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref()
     }
 
     /// Objects to read at the same time.
@@ -130,6 +143,40 @@ impl Fetch for Places {
     }
 }
 
+/// What a bucket answered instead of what it was asked for, in S3's code and words where it had any.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(String);
+
+impl From<object_store::Error> for Refused {
+    fn from(error: object_store::Error) -> Self {
+        Self(refusal(&error.to_string()))
+    }
+}
+
+/// The code and the message of S3's answer, which stands within the text as it came; the text as one line where there
+/// is none.
+fn refusal(text: &str) -> String {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(content, _)| content)
+    };
+    match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// An object as its bucket lists it.
+pub(crate) fn log_object(bucket: &str, meta: ObjectMeta) -> LogObject {
+    LogObject {
+        uri: format!("s3://{bucket}/{}", meta.location),
+        size: meta.size,
+        version: meta.e_tag.unwrap_or_else(|| meta.last_modified.to_rfc3339()),
+    }
+}
+
 /// An object of a bucket, read part by part.
 struct Ranges {
     store: Arc<dyn ObjectStore>,
@@ -147,14 +194,15 @@ impl Read for Ranges {
             return Ok(read);
         }
         let end = self.size.min(self.at + RANGE_BYTES);
-        let bytes = self.runtime.block_on(self.store.get_range(&self.key, self.at..end)).map_err(io::Error::other)?;
+        let bytes = self.runtime.block_on(self.store.get_range(&self.key, self.at..end));
+        let bytes = bytes.map_err(|error| io::Error::other(Refused::from(error)))?;
         self.at = end;
         self.part = io::Cursor::new(bytes.to_vec());
         self.part.read(into)
     }
 }
 
-async fn list(store: &dyn ObjectStore, prefix: &Key) -> object_store::Result<Vec<object_store::ObjectMeta>> {
+async fn list(store: &dyn ObjectStore, prefix: &Key) -> object_store::Result<Vec<ObjectMeta>> {
     let below: Vec<_> = store.list(Some(prefix)).try_collect().await?;
     match (below.is_empty(), prefix.as_ref().is_empty()) {
         // A key, not a prefix.
@@ -227,5 +275,20 @@ impl CredentialProvider for OwnCredentials {
             secret_key: credentials.secret_access_key().to_owned(),
             token: credentials.session_token().map(str::to_owned),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_bucket_answers_is_told_in_one_line() {
+        let answer = "Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?>\n\
+                      <Error><Code>AccessDenied</Code><Message>Access Denied</Message><RequestId>R</RequestId></Error>";
+        assert_eq!(refusal(answer), "AccessDenied: Access Denied");
+        assert_eq!(refusal("<Error><Code>SlowDown</Code></Error>"), "SlowDown");
+        assert_eq!(refusal("connection\n  closed"), "connection closed");
+        assert_eq!(refusal("<Code>half"), "<Code>half");
     }
 }

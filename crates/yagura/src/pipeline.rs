@@ -379,7 +379,7 @@ pub(crate) fn recorded_scans(config: &Config) -> Result<usize> {
 }
 
 /// The regions to read: those asked for, each of which the account must have, else all that are enabled.
-fn chosen_regions(config: &Config, live: &Live, discovered: &collector::Discovered) -> Result<Vec<Region>> {
+pub(crate) fn chosen_regions(config: &Config, live: &Live, discovered: &collector::Discovered) -> Result<Vec<Region>> {
     if config.regions.value.is_empty() {
         return Ok(discovered.regions.clone());
     }
@@ -430,7 +430,7 @@ fn ask_code(prompt: &str, serial: &str) -> std::io::Result<String> {
 }
 
 /// When to try again: by default, or as often as `AWS_MAX_ATTEMPTS` says, which the AWS CLI knows too.
-fn retry_policy() -> Result<RetryPolicy> {
+pub(crate) fn retry_policy() -> Result<RetryPolicy> {
     let policy = RetryPolicy::default();
     let Some(text) = crate::config::Environment::get("AWS_MAX_ATTEMPTS") else { return Ok(policy) };
     match text.parse() {
@@ -440,7 +440,7 @@ fn retry_policy() -> Result<RetryPolicy> {
 }
 
 /// A seed for jitter and idempotency tokens, from the system's randomness by way of the hasher's.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }

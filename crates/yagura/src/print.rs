@@ -113,7 +113,10 @@ pub(crate) fn whole_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::
     written.with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// A time as a person gives it: `24h`, `7d`, `30m`, `2w` ago, a date, or RFC 3339.
+/// Days of a year ago, whichever year it was.
+const DAYS_OF_YEAR: i64 = 365;
+
+/// A time as a person gives it: `24h`, `7d`, `30m`, `2w`, `1y` ago, a date, or RFC 3339.
 pub(crate) fn time(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.with_timezone(&Utc));
@@ -130,6 +133,7 @@ pub(crate) fn time(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
             'h' => TimeDelta::try_hours(number),
             'd' => TimeDelta::try_days(number),
             'w' => TimeDelta::try_weeks(number),
+            'y' => number.checked_mul(DAYS_OF_YEAR).and_then(TimeDelta::try_days),
             _ => None,
         }
     });
@@ -148,6 +152,7 @@ mod tests {
         for (given, expected) in [
             ("24h", "2026-03-09T12:00:00Z"),
             ("7d", "2026-03-03T12:00:00Z"),
+            ("1y", "2025-03-10T12:00:00Z"),
             ("2026-01-31", "2026-01-31T00:00:00Z"),
             ("2026-01-31T09:00:00+09:00", "2026-01-31T00:00:00Z"),
         ] {

@@ -13,13 +13,21 @@ const EN: &[&str] = &[
     include_str!("../../../locales/en/program.yml"),
     include_str!("../../../locales/en/access.yml"),
     include_str!("../../../locales/en/logs.yml"),
+    include_str!("../../../locales/en/hunt.yml"),
     include_str!("../../../locales/en/events.yml"),
+    include_str!("../../../locales/en/detect.yml"),
+    include_str!("../../../locales/en/cluster.yml"),
+    include_str!("../../../locales/en/metrics.yml"),
 ];
 const JA: &[&str] = &[
     include_str!("../../../locales/ja/program.yml"),
     include_str!("../../../locales/ja/access.yml"),
     include_str!("../../../locales/ja/logs.yml"),
+    include_str!("../../../locales/ja/hunt.yml"),
     include_str!("../../../locales/ja/events.yml"),
+    include_str!("../../../locales/ja/detect.yml"),
+    include_str!("../../../locales/ja/cluster.yml"),
+    include_str!("../../../locales/ja/metrics.yml"),
 ];
 
 /// One language's words, English behind them for what only English has (a flag's help stands in the code).

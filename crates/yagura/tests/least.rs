@@ -2,26 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot look has failed")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
+
+use std::path::Path;
+use std::process::Output;
 
 use serde_json::{Value, json};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_path_buf()
-}
-
-fn yagura(data: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_yagura"))
-        .env_clear()
-        .env("HOME", data)
-        .current_dir(root())
-        .arg("--data-dir")
-        .arg(data)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use common::yagura;
 
 fn generate(data: &Path, principal: &str, more: &[&str]) -> Output {
     let bundle = "fixtures/company.bundle";

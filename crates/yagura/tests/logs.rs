@@ -2,34 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot look has failed")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
 use serde_json::Value;
 
+use common::{json, root, yagura};
+
 /// Events in `fixtures/logs`.
 const EVENTS: u64 = 27;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_path_buf()
-}
-
-fn yagura(data: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_yagura"))
-        .env_clear()
-        .env("HOME", data)
-        .current_dir(root())
-        .arg("--data-dir")
-        .arg(data)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 #[test]
 fn the_sample_logs_are_taken_in_once_and_answer_every_question() {

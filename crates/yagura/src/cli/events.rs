@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use super::metrics::{AlarmHistoryArgs, AlarmImportArgs, AlarmRunArgs};
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PatternVerb {
     /// Say whether EventBridge event patterns match events, and if not, why
@@ -60,18 +62,12 @@ pub(crate) enum AlarmVerb {
         /// Alarm files or folders (default: the built-in alarms)
         paths: Vec<PathBuf>,
     },
-    /// Run alarms over recorded data and print every change of state
+    /// Run alarms over the metrics and logs that are kept, or over data of your own, and print every change of state
     Run(AlarmRunArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AlarmRunArgs {
-    /// An alarm file, or a CloudFormation template with alarms
-    pub(crate) file: PathBuf,
-    /// The data: `.csv` with `time,value`, or a JSON object a line with `time` and `value`, or with `time` and `event`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Go on until this time (default: until the period of the last value is over)
-    #[arg(long, value_name = "TIME")]
-    pub(crate) until: Option<String>,
+    /// List the alarms that were run, with their states
+    List,
+    /// Show how the states of alarms changed, and what was ordered
+    History(AlarmHistoryArgs),
+    /// Import the alarms and metric filters of recorded accounts
+    Import(AlarmImportArgs),
 }

@@ -10,6 +10,8 @@ use super::AccountArgs;
 pub(crate) enum LogsVerb {
     /// Take logs in: each event once, however often it is delivered or the command is run
     Add(LogsAddArgs),
+    /// Take logs in as they come: list buckets again and again, or be told by a queue
+    Follow(LogsFollowArgs),
     /// Show what is kept: sources, accounts, regions, first and last event, and which hours are proven complete
     Status(LogsStatusArgs),
     /// Make few large files of many small ones, and drop what is older than asked for
@@ -26,6 +28,27 @@ pub(crate) struct LogsAddArgs {
     /// Exit with 4 if anything could not be read
     #[arg(long)]
     pub(crate) require_complete: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsFollowArgs {
+    /// Prefixes of buckets: `s3://bucket/prefix`
+    #[arg(required = true, value_name = "PLACE")]
+    pub(crate) places: Vec<String>,
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+    /// How long to wait before looking again (`30s`, `5m`)
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    pub(crate) every: String,
+    /// How late an object may come and still be found at once; once a day all are looked for
+    #[arg(long, value_name = "TIME", default_value = "48h")]
+    pub(crate) window: String,
+    /// The SQS queue that the buckets' notifications come to; messages are removed when their objects are stored
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue: Option<String>,
+    /// Take in only what is newer than this (`30d`, or `2026-01-31`; default: everything)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +79,9 @@ pub(crate) struct SqlArgs {
     /// Read the question from this file; `-` is the standard input
     #[arg(long, value_name = "FILE", conflicts_with = "question")]
     pub(crate) file: Option<PathBuf>,
+    /// Have the cluster of the scheduler at this URL answer
+    #[arg(long, value_name = "URL")]
+    pub(crate) cluster: Option<String>,
     /// Show how the question would be answered instead of answering it
     #[arg(long)]
     pub(crate) explain: bool,

@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use yagura_lake::Proof;
-use yagura_lake::completeness::{Coverage, Hour, Outcome, State};
+use yagura_lake::completeness::{self, Coverage, Hour, Outcome, State};
+use yagura_lake::coverage::{Covered, CoveredSource};
 use yagura_lake::digest::{Gap, GapReason, KeyFile, Keys, Standing};
 
-use crate::cli::{Common, Format, LogsStatusArgs};
+use crate::cli::{Common, Format};
 use crate::config::Config;
 use crate::print;
 use crate::words::Words;
@@ -27,17 +29,20 @@ const KEY_FILES_MAX: usize = 10_000;
 /// Bytes of a file of keys: an answer with hundreds of them.
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Gaps in what was searched that a person is shown.
+const GAPS_SHOWN: usize = 5;
+
 /// Gaps, and log files that are not as they should be, that a person is shown; the JSON forms hold all.
 const SHOWN_MAX: usize = 20;
 
 /// The public keys that were handed in; none if the folder is not there and was not asked for.
-pub(super) fn keys(args: &LogsStatusArgs, config: &Config) -> Result<Keys> {
-    let dir = match &args.keys {
-        Some(dir) => dir.clone(),
+pub(super) fn keys(given: Option<&Path>, config: &Config) -> Result<Keys> {
+    let dir = match given {
+        Some(dir) => dir.to_path_buf(),
         None => config.data_dir()?.join(KEYS_FOLDER),
     };
     let mut keys = Keys::default();
-    if args.keys.is_none() && !dir.exists() {
+    if given.is_none() && !dir.exists() {
         return Ok(keys);
     }
     let unreadable = || format!("the keys in `{}` cannot be read", dir.display());
@@ -79,6 +84,53 @@ pub(super) fn print(common: &Common, proofs: &[Proof], days: Option<usize>, word
     }
     let columns = ["source", "account", "region", "hour", "state", "has_events"];
     print::rows(common, &columns, &rows, |row| columns.map(|key| text(row.get(key))).to_vec())
+}
+
+/// What digests prove of the hours that were searched, as the end of a sentence; nothing where they prove nothing.
+pub(super) fn proven(covered: &CoveredSource, words: &Words) -> String {
+    let counts = [
+        ("covered.complete", covered.complete),
+        ("covered.missing", covered.missing),
+        ("covered.tampered", covered.tampered),
+    ];
+    counts.iter().filter(|(_, count)| *count > 0).map(|(key, count)| words.fill(key, &[("count", count)])).collect()
+}
+
+/// How much was searched, and where not: a sentence, then the gaps, at most [`GAPS_SHOWN`].
+pub(super) fn searched(covered: &Covered, words: &Words) -> Vec<String> {
+    let total = covered.total();
+    let values: [(&str, &dyn std::fmt::Display); 2] = [("hours", &total.searched), ("all", &total.hours)];
+    let mut lines = vec![words.fill("covered.searched", &values) + &proven(&total, words)];
+    let mut left = total.gaps_all;
+    for (source, gap) in covered.sources.iter().flat_map(|source| source.gaps.iter().map(move |gap| (source, gap))) {
+        if lines.len() > GAPS_SHOWN {
+            break;
+        }
+        left = left.saturating_sub(1);
+        lines.push(format!("  {}", hole_text(&source.source, gap, words)));
+    }
+    if left > 0 {
+        lines.push(format!("  {}", words.fill("covered.more", &[("count", &left)])));
+    }
+    lines
+}
+
+/// One gap as a sentence.
+pub(super) fn hole_text(source: &str, gap: &completeness::Gap, words: &Words) -> String {
+    let (from, to) = (moment(gap.from), moment(gap.to));
+    let key = match (gap.state, gap.has_rows) {
+        (State::Missing, _) => "covered.gap_missing",
+        (State::Tampered, _) => "covered.gap_tampered",
+        (State::Complete | State::NotVerified, _) => "covered.gap_nothing",
+    };
+    let values: [(&str, &dyn std::fmt::Display); 5] = [
+        ("source", &source),
+        ("account", &gap.place.account),
+        ("region", &gap.place.region),
+        ("from", &from),
+        ("to", &to),
+    ];
+    words.fill(key, &values)
 }
 
 fn strips(proofs: &[Proof], days: Option<usize>, words: &Words) -> Vec<Value> {

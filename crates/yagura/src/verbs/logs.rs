@@ -20,7 +20,7 @@ use crate::words::Words;
 use crate::{Exit, Interrupted, content, pipeline, print};
 
 /// Skipped things that a person is shown; the JSON forms hold more.
-const SKIPPED_SHOWN_MAX: usize = 20;
+pub(super) const SKIPPED_SHOWN_MAX: usize = 20;
 
 /// How often the progress line is drawn anew.
 const PROGRESS_EVERY: Duration = Duration::from_millis(120);
@@ -66,7 +66,7 @@ pub(super) fn add(common: &Common, args: &LogsAddArgs, config: &Config, words: &
 pub(super) fn status(common: &Common, args: &LogsStatusArgs, config: &Config, words: &Words) -> Result<Exit> {
     let runtime = pipeline::runtime()?;
     let lake = lake(config, &runtime)?;
-    let proofs = runtime.block_on(lake.proofs(&hours::keys(args, config)?, None))?;
+    let proofs = runtime.block_on(lake.proofs(&hours::keys(args.keys.as_deref(), config)?, None))?;
     let exit = if args.require_complete && !hours::are_whole(&proofs) { Exit::Incomplete } else { Exit::Clean };
     if args.hours {
         hours::print(common, &proofs, None, words)?;
@@ -155,7 +155,8 @@ pub(super) fn compact(common: &Common, args: &LogsCompactArgs, config: &Config, 
     Ok(Exit::Clean)
 }
 
-fn options() -> Options {
+/// How a run that begins now is done.
+pub(crate) fn options() -> Options {
     let now = crate::now();
     // Two runs of one moment on one machine have different process ids; two machines share no lake of files.
     let run = format!("{}-{}", now.format("%Y%m%dT%H%M%S%9f"), std::process::id());
@@ -168,7 +169,7 @@ fn options() -> Options {
     }
 }
 
-fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
@@ -194,7 +195,7 @@ fn draw(bar: &ProgressBar, progress: Progress, words: &Words) {
     bar.set_message(words.fill("logs.progress", &[("events", &progress.rows), ("rate", &rate)]));
 }
 
-fn document(added: &Added, seconds: f64, words: &Words) -> Value {
+pub(super) fn document(added: &Added, seconds: f64, words: &Words) -> Value {
     let sources: Vec<Value> = added
         .sources
         .iter()
@@ -259,7 +260,7 @@ fn describe(added: &Added, seconds: f64, words: &Words) -> Result<()> {
     Ok(())
 }
 
-fn reason(skipped: &Skipped, words: &Words) -> String {
+pub(super) fn reason(skipped: &Skipped, words: &Words) -> String {
     words.fill(&format!("logs.skipped.{}", skipped.reason.code()), &[("detail", &skipped.reason.detail())])
 }
 

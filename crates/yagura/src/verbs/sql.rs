@@ -1,7 +1,7 @@
 //! `yagura sql`: questions over the logs and the recorded resources.
 
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
-use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,9 +9,11 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use yagura_lake::{Answer, Cell, Kind, Tables, print as lake_print};
-use yagura_model::Lang;
-use yagura_record::{Filter, RESOURCES_MAX, ResourceRow};
+use yagura_model::{Arn, Lang, ResourceKey};
+use yagura_record::{Filter, History, RESOURCES_MAX, Reader, ResourceRow, Version};
 
+use super::cluster::engine;
+use super::hours;
 use super::logs::lake;
 use crate::cli::{Common, Format, SqlArgs};
 use crate::config::Config;
@@ -58,36 +60,50 @@ pub(super) fn run(common: &Common, args: &SqlArgs, config: &Config, words: &Word
         (None, Some(file)) => read(file)?,
         (None, None) => String::new(),
     };
+    let engine = engine(args.cluster.as_deref())?;
     let runtime = pipeline::runtime()?;
     let lake = lake(config, &runtime)?;
     runtime.block_on(async {
         let tables = resource_tables(&question, config).await?;
-        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let mut answer = lake.query(&question, tables, args.explain, threads).await?;
+        let mut answer = lake.query_on(&engine, &question, tables, args.explain).await?;
         let columns: Vec<String> = answer.columns().iter().map(|name| (*name).to_owned()).collect();
-        match (common.output, &common.query) {
-            (Some(Format::Json), _) | (_, Some(_)) => document(common, &mut answer).await?,
-            (Some(Format::Ndjson), None) => lines(&mut answer).await?,
-            (Some(Format::Csv), None) => csv(&columns, &mut answer).await?,
-            (None | Some(Format::Table), None) => table(&columns, &mut answer, words).await?,
-            (Some(other), None) => {
-                let text = format!("a question has no output in the form `{other:?}`: use table, json, ndjson or csv");
-                return Err(Usage(text.to_lowercase()).into());
-            }
+        if !for_programs(common, &columns, &mut answer).await? {
+            table(&columns, &mut answer, words).await?;
         }
         let searched = answer.searched();
         if !common.quiet && !args.explain && searched.hours_all > 0 {
+            let covered = lake.covered_by(&answer, &hours::keys(None, config)?).await?.total();
             let values: [(&str, &dyn std::fmt::Display); 4] = [
-                ("hours", &searched.hours),
-                ("all", &searched.hours_all),
+                ("hours", &covered.searched),
+                ("all", &covered.hours),
                 ("files", &searched.files),
                 ("files_all", &searched.files_all),
             ];
-            eprintln!("{}", words.fill("sql.searched", &values));
+            eprintln!("{}{}", words.fill("sql.searched", &values), hours::proven(&covered, words));
         }
         anyhow::Ok(())
     })?;
     Ok(Exit::Clean)
+}
+
+/// Whether a table is printed, and no form for programs.
+pub(super) fn is_for_person(common: &Common) -> bool {
+    matches!((common.output, &common.query), (None | Some(Format::Table), None))
+}
+
+/// Prints the answer in a form that a program reads, if one was asked for; says whether it was.
+pub(super) async fn for_programs(common: &Common, columns: &[String], answer: &mut Answer) -> Result<bool> {
+    match (common.output, &common.query) {
+        (Some(Format::Json), _) | (_, Some(_)) => document(common, answer).await?,
+        (Some(Format::Ndjson), None) => lines(answer).await?,
+        (Some(Format::Csv), None) => csv(columns, answer).await?,
+        (None | Some(Format::Table), None) => return Ok(false),
+        (Some(other), None) => {
+            let text = format!("a question has no output in the form `{other:?}`: use table, json, ndjson or csv");
+            return Err(Usage(text.to_lowercase()).into());
+        }
+    }
+    Ok(true)
 }
 
 fn read(file: &Path) -> Result<String> {
@@ -193,22 +209,20 @@ async fn resource_tables(question: &str, config: &Config) -> Result<Tables> {
     let (mut resources, mut versions) = (Vec::new(), Vec::new());
     if asked("resources") || asked("resource_history") {
         let reader = pipeline::open_ledger(config).await?.reader().await?;
-        for gone in [false, true] {
+        for gone in [false, true].into_iter().filter(|_| asked("resources")) {
             let mut filter = Filter { gone, limit: RESOURCES_MAX, ..Filter::default() };
             while filter.offset < RESOURCES_ALL_MAX {
                 let found = reader.resources(&filter).await?;
                 filter.offset += RESOURCES_MAX;
                 let is_last = found.len() < RESOURCES_MAX as usize;
-                if asked("resource_history") {
-                    for row in &found {
-                        versions.extend(history(&reader, row).await?);
-                    }
-                }
                 resources.extend(found.iter().map(resource_row));
                 if is_last {
                     break;
                 }
             }
+        }
+        if asked("resource_history") {
+            versions = histories(&reader).await?;
         }
         reader.close().await;
     }
@@ -239,42 +253,49 @@ async fn resource_tables(question: &str, config: &Config) -> Result<Tables> {
     Ok(tables)
 }
 
-fn key_cells(row: &ResourceRow) -> Vec<Cell> {
+fn key_cells(key: &ResourceKey, arn: Option<&Arn>) -> Vec<Cell> {
     vec![
-        Cell::Text(row.key.account.to_string()),
-        Cell::Text(row.key.region.to_string()),
-        Cell::Text(row.key.kind.to_string()),
-        Cell::Text(row.key.id.clone()),
-        row.arn.as_ref().map_or(Cell::Null, |arn| Cell::Text(arn.to_string())),
+        Cell::Text(key.account.to_string()),
+        Cell::Text(key.region.to_string()),
+        Cell::Text(key.kind.to_string()),
+        Cell::Text(key.id.clone()),
+        arn.map_or(Cell::Null, |arn| Cell::Text(arn.to_string())),
     ]
 }
 
 fn resource_row(row: &ResourceRow) -> Vec<Cell> {
-    let mut cells = key_cells(row);
+    let mut cells = key_cells(&row.key, row.arn.as_ref());
     cells.push(row.name.clone().map_or(Cell::Null, Cell::Text));
     cells.push(Cell::Number(row.version));
     cells.extend([Some(row.first_seen), Some(row.last_seen), row.gone].map(time));
     cells
 }
 
-async fn history(reader: &yagura_record::Reader, row: &ResourceRow) -> Result<Vec<Vec<Cell>>> {
-    let mut rows = Vec::new();
-    let histories = reader.history(&row.key.id).await?;
-    for version in histories.into_iter().filter(|history| history.key == row.key).flat_map(|history| history.versions) {
-        let event = match (version.appeared, version.gone) {
-            (true, true) => "appeared, disappeared",
-            (true, false) => "appeared",
-            (false, true) => "changed, disappeared",
-            (false, false) => "changed",
-        };
-        let mut cells = key_cells(row);
-        cells.push(Cell::Number(version.number));
-        cells.extend([Some(version.since), version.until].map(time));
-        cells.push(Cell::Text(event.to_owned()));
-        cells.push(Cell::Text(serde_json::to_string(&version.changes)?));
-        rows.push(cells);
-    }
+/// Every version of the resources, in one pass over the ledger.
+async fn histories(reader: &Reader) -> Result<Vec<Vec<Cell>>> {
+    let (mut rows, mut resources) = (Vec::new(), 0_u32);
+    let visit = |arn: Option<Arn>, history: History| {
+        resources += 1;
+        rows.extend(history.versions.iter().map(|version| version_row(&history.key, arn.as_ref(), version)));
+        if resources < RESOURCES_ALL_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    reader.each_history(visit).await?;
     Ok(rows)
+}
+
+fn version_row(key: &ResourceKey, arn: Option<&Arn>, version: &Version) -> Vec<Cell> {
+    let event = match (version.appeared, version.gone) {
+        (true, true) => "appeared, disappeared",
+        (true, false) => "appeared",
+        (false, true) => "changed, disappeared",
+        (false, false) => "changed",
+    };
+    let mut cells = key_cells(key, arn);
+    cells.push(Cell::Number(version.number));
+    cells.extend([Some(version.since), version.until].map(time));
+    cells.push(Cell::Text(event.to_owned()));
+    cells.push(serde_json::to_string(&version.changes).map_or(Cell::Null, Cell::Text));
+    cells
 }
 
 fn time(time: Option<DateTime<Utc>>) -> Cell {
