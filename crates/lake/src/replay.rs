@@ -10,11 +10,15 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use deltalake::kernel::{Action, Add};
 use deltalake::logstore::get_actions;
+use tokio::sync::mpsc;
 
-use crate::query::{Answer, QueryError};
-use crate::source::{ACCOUNT, REGION, Source, UNKNOWN};
+use crate::query::QueryError;
+use crate::source::{ACCOUNT, LINE, OBJECT, REGION, Source, UNKNOWN};
 use crate::table::{StoredFile, Table, TableError};
 use crate::{Lake, query};
+
+/// Batches of events that wait to be judged; each holds some thousands.
+const BATCHES_WAITING_MAX: usize = 2;
 
 /// Events of one table that came since a version of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +54,9 @@ pub struct Replayed {
     pub text: String,
 }
 
-/// Events of some files of one table, the earliest first; those of the same moment in the order of their text.
+/// Events of some files of one table, the earliest first; those of the same moment always in the same order.
 pub struct Replay {
-    answer: Answer,
-    form: Form,
-    time: &'static str,
+    batches: mpsc::Receiver<Result<Vec<Replayed>, QueryError>>,
     waiting: std::vec::IntoIter<Replayed>,
 }
 
@@ -113,10 +115,28 @@ impl Lake {
             Form::Record => format!("\"{time}\", \"{ACCOUNT}\", \"{REGION}\", record"),
             Form::Row => "*".to_owned(),
         };
-        let last = if form == Form::Record { ", record" } else { ", \"_object\", \"_line\"" };
-        let sql = format!("SELECT {columns} FROM \"{}\" ORDER BY \"{time}\"{last}", source.name);
-        let answer = query::of_files(self, source, files, &sql, threads).await?;
-        Ok(Replay { answer, form, time, waiting: Vec::new().into_iter() })
+        // Events of one moment need some order that is always the same; short texts make it cheap.
+        let has = |name: &str| source.schema.field_with_name(name).is_ok();
+        let last = ["eventID", LINE].into_iter().filter(|name| has(name)).map(|name| format!(", \"{name}\""));
+        let last: String = last.collect();
+        let sql = format!("SELECT {columns} FROM \"{}\" ORDER BY \"{time}\"{last}, \"{OBJECT}\"", source.name);
+        let mut answer = query::of_files(self, source, files, &sql, threads).await?;
+        let (sender, batches) = mpsc::channel(BATCHES_WAITING_MAX);
+        // Reading goes on while the events before are judged.
+        self.runtime().spawn(async move {
+            loop {
+                let events = match answer.next().await {
+                    Ok(Some(batch)) => events(&batch, form, time),
+                    Ok(None) => break,
+                    Err(error) => Err(error),
+                };
+                let is_last = events.is_err();
+                if sender.send(events).await.is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        Ok(Replay { batches, waiting: Vec::new().into_iter() })
     }
 }
 
@@ -127,40 +147,40 @@ impl Replay {
             if let Some(event) = self.waiting.next() {
                 return Ok(Some(event));
             }
-            let Some(batch) = self.answer.next().await? else { return Ok(None) };
-            self.waiting = self.events(&batch)?.into_iter();
+            let Some(events) = self.batches.recv().await else { return Ok(None) };
+            self.waiting = events?.into_iter();
         }
     }
+}
 
-    fn events(&self, batch: &RecordBatch) -> Result<Vec<Replayed>, QueryError> {
-        let column = |name: &str| batch.column_by_name(name);
-        let times = column(self.time).and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-        let (accounts, regions) = (column(ACCOUNT).map(Arc::clone), column(REGION).map(Arc::clone));
-        let known = |column: &Option<Arc<dyn Array>>, row: usize| {
-            let text = column.as_ref().and_then(|column| text_at(column, row))?;
-            Some(text.to_owned()).filter(|text| text != UNKNOWN)
-        };
-        let texts: Vec<String> = match self.form {
-            Form::Record => {
-                let records = column("record");
-                (0..batch.num_rows())
-                    .map(|row| records.and_then(|records| text_at(records, row)).unwrap_or_default().to_owned())
-                    .collect()
-            }
-            Form::Row => {
-                let mut lines = Vec::new();
-                query::print::json_lines(batch, &mut lines).map_err(|error| QueryError::Refused(error.to_string()))?;
-                String::from_utf8_lossy(&lines).lines().map(str::to_owned).collect()
-            }
-        };
-        let event = |(row, text): (usize, String)| Replayed {
-            time: times.filter(|times| times.is_valid(row)).map_or(0, |times| times.value(row)),
-            account: known(&accounts, row),
-            region: known(&regions, row),
-            text,
-        };
-        Ok(texts.into_iter().enumerate().map(event).collect())
-    }
+fn events(batch: &RecordBatch, form: Form, time: &str) -> Result<Vec<Replayed>, QueryError> {
+    let column = |name: &str| batch.column_by_name(name);
+    let times = column(time).and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    let (accounts, regions) = (column(ACCOUNT).map(Arc::clone), column(REGION).map(Arc::clone));
+    let known = |column: &Option<Arc<dyn Array>>, row: usize| {
+        let text = column.as_ref().and_then(|column| text_at(column, row))?;
+        Some(text.to_owned()).filter(|text| text != UNKNOWN)
+    };
+    let texts: Vec<String> = match form {
+        Form::Record => {
+            let records = column("record");
+            (0..batch.num_rows())
+                .map(|row| records.and_then(|records| text_at(records, row)).unwrap_or_default().to_owned())
+                .collect()
+        }
+        Form::Row => {
+            let mut lines = Vec::new();
+            query::print::json_lines(batch, &mut lines).map_err(|error| QueryError::Refused(error.to_string()))?;
+            String::from_utf8_lossy(&lines).lines().map(str::to_owned).collect()
+        }
+    };
+    let event = |(row, text): (usize, String)| Replayed {
+        time: times.filter(|times| times.is_valid(row)).map_or(0, |times| times.value(row)),
+        account: known(&accounts, row),
+        region: known(&regions, row),
+        text,
+    };
+    Ok(texts.into_iter().enumerate().map(event).collect())
 }
 
 /// The text of a column in a row, however the column keeps it.
