@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 need_rust
 python_environment
 say "release build"
-cargo build --locked --release --package yagura --package xtask
-cargo build --locked --release --package yagura-lake --example floor
+# All at once: a build of some packages would build the heavy dependencies once more, with fewer features.
+cargo build --locked --release --workspace --bins --examples
 if [ ! -d "$shared/sandbox" ]; then
   skipped "the scan of the sandbox, because ../shared/sandbox is not here"
 fi
@@ -24,5 +24,8 @@ if "$venv/bin/pip" --quiet --disable-pip-version-check install duckdb==2.0.0 del
 else
   skipped "DuckDB and deltalake, because the package index did not give them"
 fi
-exec "$venv/bin/python" scripts/bench_lake.py "$cache/corpora" --yagura "$CARGO_TARGET_DIR/release/yagura" \
+"$venv/bin/python" scripts/bench_lake.py "$cache/corpora" --yagura "$CARGO_TARGET_DIR/release/yagura" \
   --make "$shared/sandbox/make_corpus.py" --floor "$CARGO_TARGET_DIR/release/examples/floor" "${others[@]}"
+say "detection"
+exec "$venv/bin/python" scripts/bench_detect.py "$cache/corpora/1000000" --yagura "$CARGO_TARGET_DIR/release/yagura" \
+  --rate "$CARGO_TARGET_DIR/release/examples/detect_rate"
