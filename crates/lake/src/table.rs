@@ -231,21 +231,8 @@ impl Table {
             .map(|add| {
                 let place = Place::of(&add.partition_values)
                     .ok_or_else(|| TableError::Foreign(self.source.name.to_string(), "files outside its partitions"))?;
-                let stats: Option<Stats> = add.stats.as_deref().and_then(|stats| sonic_rs::from_str(stats).ok());
-                let at = |values: &HashMap<String, sonic_rs::Value>| {
-                    values
-                        .get(self.source.time)
-                        .and_then(|value| sonic_rs::JsonValueTrait::as_str(value).and_then(time::micros))
-                };
-                let span = stats.as_ref().and_then(|stats| Some((at(&stats.min_values)?, at(&stats.max_values)?)));
-                Ok(StoredFile {
-                    path: add.path.clone(),
-                    size: u64::try_from(add.size).unwrap_or_default(),
-                    place,
-                    rows: stats.map_or(0, |stats| stats.num_records),
-                    span: span.unwrap_or((i64::MIN, i64::MAX)),
-                    written_ms: add.modification_time,
-                })
+                let (size, written_ms) = (u64::try_from(add.size).unwrap_or_default(), add.modification_time);
+                Ok(stored(&self.source, add.path.clone(), size, place, add.stats.as_deref(), written_ms))
             })
             .collect()
     }
@@ -346,6 +333,23 @@ impl Table {
     }
 }
 
+/// A file as the log tells it. One that another engine added without statistics has a span of all time.
+fn stored(source: &Source, path: String, size: u64, place: Place, stats: Option<&str>, written_ms: i64) -> StoredFile {
+    let stats: Option<Stats> = stats.and_then(|stats| sonic_rs::from_str(stats).ok());
+    let at = |values: &HashMap<String, sonic_rs::Value>| {
+        values.get(source.time).and_then(|value| sonic_rs::JsonValueTrait::as_str(value).and_then(time::micros))
+    };
+    let span = stats.as_ref().and_then(|stats| Some((at(&stats.min_values)?, at(&stats.max_values)?)));
+    StoredFile {
+        path,
+        size,
+        place,
+        rows: stats.map_or(0, |stats| stats.num_records),
+        span: span.unwrap_or((i64::MIN, i64::MAX)),
+        written_ms,
+    }
+}
+
 /// The files of a table. A file that another engine added without statistics has a span of all time. Rows may be hidden by
 /// what only other engines write; they must not come back to life here, and such a table is refused.
 fn files(source: &Source, delta: &DeltaTable) -> Result<Vec<StoredFile>, TableError> {
@@ -359,19 +363,9 @@ fn files(source: &Source, delta: &DeltaTable) -> Result<Vec<StoredFile>, TableEr
         let Some(place) = Place::of(&file.partition_values_map()) else {
             return Err(TableError::Foreign(name(), "files outside its partitions"));
         };
-        let stats: Option<Stats> = file.stats().and_then(|stats| sonic_rs::from_str(&stats).ok());
-        let at = |values: &HashMap<String, sonic_rs::Value>| {
-            values.get(source.time).and_then(|value| sonic_rs::JsonValueTrait::as_str(value).and_then(time::micros))
-        };
-        let span = stats.as_ref().and_then(|stats| Some((at(&stats.min_values)?, at(&stats.max_values)?)));
-        files.push(StoredFile {
-            path: file.object_store_path().to_string(),
-            size: u64::try_from(file.size()).unwrap_or_default(),
-            place,
-            rows: stats.map_or(0, |stats| stats.num_records),
-            span: span.unwrap_or((i64::MIN, i64::MAX)),
-            written_ms: file.modification_time(),
-        });
+        let size = u64::try_from(file.size()).unwrap_or_default();
+        let (path, stats) = (file.object_store_path().to_string(), file.stats());
+        files.push(stored(source, path, size, place, stats.as_deref(), file.modification_time()));
     }
     Ok(files)
 }
